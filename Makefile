@@ -1,0 +1,58 @@
+# Two commands do everything: `make run` and `make test`. `make help` lists the others.
+#
+# PYTHON=/path/to/python3 chooses the interpreter; ARGS='-k tokens' goes to pytest.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install run test check lint lock docs migrate services services-stop \
+	bench bench-peers
+
+python := .venv/bin/python
+sdks := .sdks/0.28.stamp .sdks/1.stamp .sdks/2.stamp
+
+help:  ## show this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 23
+
+install: .venv/run.stamp  ## create .venv with what the gateway needs
+
+run: .venv/run.stamp  ## set everything up and serve on 127.0.0.1:8090
+	@.venv/bin/gateway serve
+
+test: .venv/dev.stamp $(sdks)  ## set everything up and run all tests, on real services
+	@$(python) -m scripts.services $(python) -m pytest -n 3 --dist loadscope $(ARGS)
+
+check: .venv/dev.stamp  ## linters, types, lock files, house rules; changes nothing
+	@scripts/check
+
+lint: .venv/dev.stamp  ## format, and correct what can be corrected
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+migrate: .venv/run.stamp  ## bring the database to the newest revision
+	@.venv/bin/gateway migrate
+
+services: .venv/dev.stamp  ## find or start Postgres, RabbitMQ and Redis for tests
+	@$(python) -m scripts.services
+
+services-stop: .venv/dev.stamp  ## stop those that were started here
+	@$(python) -m scripts.services --stop
+
+bench: .venv/run.stamp  ## speed, memory and start beside nginx (ARGS=--quick: a rough look)
+	@$(python) -m bench $(ARGS)
+
+bench-peers: .venv/run.stamp  ## beside LiteLLM, Portkey and TensorZero too; writes docs/benchmarks.md
+	@$(python) -m bench --peers --write docs/benchmarks.md $(ARGS)
+
+docs: .venv/dev.stamp  ## rewrite docs/configuration.md from the settings
+	@$(python) -m scripts.configuration
+
+lock: .venv/dev.stamp  ## rewrite the lock files after a change in pyproject.toml
+	@scripts/lock
+
+.venv/%.stamp: requirements/%.txt requirements/build.txt pyproject.toml scripts/install
+	@scripts/install $*
+	@touch $@
+
+.sdks/%.stamp: requirements/sdk-%.txt scripts/install-sdk | .venv/dev.stamp
+	@scripts/install-sdk $*
+	@touch $@

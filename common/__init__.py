@@ -1,0 +1,1 @@
+"""What gateway and consumer must agree on, and nothing else."""

@@ -1,0 +1,35 @@
+"""One table per file; `metadata` knows every one of them."""
+
+from common.tables.access_tokens import access_tokens
+from common.tables.base import metadata
+from common.tables.conversations import conversations
+from common.tables.credential_decisions import credential_decisions
+from common.tables.exchanges import exchanges
+from common.tables.link_queue import link_queue
+from common.tables.messages import messages
+from common.tables.nodes import nodes
+from common.tables.record_parts import record_parts
+from common.tables.record_quarantine import record_quarantine
+from common.tables.records import records
+from common.tables.resources import resources
+from common.tables.usage_daily import usage_daily
+from common.tables.users import users
+from common.tables.worker_reports import worker_reports
+
+__all__ = [
+    "access_tokens",
+    "conversations",
+    "credential_decisions",
+    "exchanges",
+    "link_queue",
+    "messages",
+    "metadata",
+    "nodes",
+    "record_parts",
+    "record_quarantine",
+    "records",
+    "resources",
+    "usage_daily",
+    "users",
+    "worker_reports",
+]

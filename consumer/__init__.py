@@ -1,0 +1,1 @@
+"""The program that stores: records into the database, and conversations out of records."""

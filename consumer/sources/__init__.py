@@ -1,0 +1,1 @@
+"""Adapters of `consumer.source.Source`: one file per way that messages arrive."""

@@ -1,0 +1,113 @@
+"""Messages from RabbitMQ: a plain connection, made again whenever it is lost.
+
+The topology is `common.broker`'s.
+"""
+
+from urllib.parse import urlsplit
+
+import structlog
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from aio_pika.exceptions import CONNECTION_EXCEPTIONS
+from anyio import CancelScope, move_on_after, sleep
+from anyio.streams.memory import MemoryObjectSendStream
+
+from common.broker import Topology, TopologyMismatch, connect, declare
+from consumer.backoff import delays
+from consumer.source import Delivery, SourceUnavailable
+
+CLOSE_TIMEOUT_S = 5
+
+log = structlog.get_logger()
+
+
+class AmqpSource:
+    """The queue of one prefix, at most `prefetch` messages ahead of their acknowledgement."""
+
+    def __init__(self, url: str, prefix: str, prefetch: int) -> None:
+        self._url, self._topology, self._prefetch = url, Topology(prefix), prefetch
+        self._opened: AbstractConnection | None = None
+        self._lost = False
+
+    async def open(self) -> None:
+        try:
+            self._opened = await self._connect()
+        except TopologyMismatch as error:
+            raise SourceUnavailable(str(error)) from None
+        except CONNECTION_EXCEPTIONS as error:
+            raise SourceUnavailable(
+                f"RabbitMQ at {_place(self._url)} cannot be reached ({_told(error)}): start it, or"
+                " correct AMQP_URL."
+            ) from None
+
+    async def run(self, inbox: MemoryObjectSendStream[Delivery]) -> None:
+        waits = delays()
+        while True:
+            try:
+                connection = self._opened or await self._connect()
+                self._opened = None
+                log.info("broker_connected", queue=self._topology.queue)
+                self._lost, waits = False, delays()
+                await self._deliver(connection, inbox)
+                self._say_lost("connection closed")
+            except (TopologyMismatch, *CONNECTION_EXCEPTIONS) as error:
+                self._say_lost(_told(error))
+            await sleep(next(waits))
+
+    def _say_lost(self, why: str) -> None:
+        if not self._lost:
+            log.warning("broker_lost", error=why)
+        self._lost = True
+
+    async def _connect(self) -> AbstractConnection:
+        """With the topology declared. Raises TopologyMismatch or CONNECTION_EXCEPTIONS."""
+        connection = await connect(self._url, "consumer")
+        try:
+            channel = await connection.channel()
+            await declare(channel, self._topology)
+            await channel.close()
+        except BaseException:
+            await _close(connection)
+            raise
+        return connection
+
+    async def _deliver(
+        self, connection: AbstractConnection, inbox: MemoryObjectSendStream[Delivery]
+    ) -> None:
+        """Until the channel is closed, by whomever."""
+
+        async def deliver(message: AbstractIncomingMessage) -> None:
+            await inbox.send(_delivery(message))
+
+        try:
+            channel = await connection.channel()
+            await channel.set_qos(prefetch_count=self._prefetch)
+            queue = await channel.get_queue(self._topology.queue, ensure=False)
+            await queue.consume(deliver)
+            await channel.closed()
+        finally:
+            await _close(connection)
+
+
+def _delivery(message: AbstractIncomingMessage) -> Delivery:
+    async def ack() -> None:
+        try:
+            await message.ack()
+        except CONNECTION_EXCEPTIONS as error:
+            log.debug("ack_lost", error=_told(error))
+
+    return Delivery(message.body, bool(message.redelivered), ack)
+
+
+async def _close(connection: AbstractConnection) -> None:
+    """Acknowledgements that were written leave before it closes."""
+    with CancelScope(shield=True), move_on_after(CLOSE_TIMEOUT_S):
+        await connection.close()
+
+
+def _place(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.hostname or '127.0.0.1'}:{parts.port or 5672}"
+
+
+def _told(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:500]

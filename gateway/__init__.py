@@ -1,0 +1,1 @@
+"""The program that clients call: it admits, forwards, streams and spools; it stores nothing."""

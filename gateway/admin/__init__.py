@@ -1,0 +1,1 @@
+"""What admins see and decide of the gateway while it runs."""

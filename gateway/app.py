@@ -1,0 +1,328 @@
+"""Builds everything, once: the only place of the gateway that names adapters.
+
+`create_app` runs in each worker, after it was forked. What the settings ask for is imported only
+where it is asked for: RabbitMQ's and Redis' clients are large.
+"""
+
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from importlib import import_module
+from importlib.metadata import version
+from typing import Any
+
+import anyio
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from common.database import make_engine
+from common.settings import SettingsError
+from gateway.admin import endpoints as admin
+from gateway.admin import schema as admin_schema
+from gateway.admin.desk import Desk
+from gateway.admin.store import CredentialStore
+from gateway.apidocs import endpoints as apidocs
+from gateway.apidocs.document import openapi
+from gateway.auth.principals import Announcements, Principals
+from gateway.auth.store import AuthStore
+from gateway.conversations import endpoints as conversations
+from gateway.conversations import schema as conversations_schema
+from gateway.conversations.store import ConversationStore, RecordStore
+from gateway.errors import GatewayError, MethodNotAllowed, UnknownPath
+from gateway.metrics import Metrics
+from gateway.proxy import schema as proxy_schema
+from gateway.proxy.endpoints import OpenAISurface
+from gateway.proxy.exchange import Exchanges
+from gateway.proxy.headers import identity
+from gateway.proxy.load import Load
+from gateway.proxy.paths import resolve
+from gateway.proxy.services import Services
+from gateway.proxy.store import ResourceStore
+from gateway.recording.broker import Broker
+from gateway.recording.broker_local import LocalBroker
+from gateway.recording.publisher import Publisher
+from gateway.recording.spool import Spool
+from gateway.reload import Reload
+from gateway.settings import GatewaySettings
+from gateway.status import endpoints as status
+from gateway.status import schema as status_schema
+from gateway.status.readiness import Readiness
+from gateway.status.store import DatabaseProbe
+from gateway.status.watch import Watch
+from gateway.upstream.balancer import RULES
+from gateway.upstream.conditions import Conditions
+from gateway.upstream.credential import Credential, Upstream
+from gateway.upstream.models import Catalogue
+from gateway.upstream.pool import Pool
+from gateway.upstream.probes import Prober
+from gateway.upstream.transport import OwnTransport
+from gateway.upstream.wire import Transport
+from gateway.usage import endpoints as usage
+from gateway.usage import schema as usage_schema
+from gateway.usage.store import UsageStore
+
+log = structlog.get_logger()
+
+DRAIN_S = 5.0
+"""How long a stopping worker goes on publishing; what is left is published by the next one."""
+
+
+class Gateway(Starlette):
+    """The application; its OpenAI surface stands in front of Starlette's router.
+
+    Calls to models are nearly all there is, in many spellings: they are told apart by one cached
+    look at the path instead of a walk along the routes.
+    """
+
+    surface: OpenAISurface
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and resolve(scope["raw_path"]) is not None:
+            await self.surface(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, _identified(send))
+
+
+def _identified(send: Send) -> Send:
+    """Every answer has an id, those without a record too."""
+    own = identity(str(uuid7()).encode())
+
+    async def identified(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message.get("headers", ()), *own]
+        await send(message)
+
+    return identified
+
+
+def create_app(settings: GatewaySettings, demo_url: str | None = None) -> Gateway:
+    """`demo_url`: where the demo upstream listens, if it does. Opens nothing before it starts."""
+    engine = make_engine(settings.database)
+    for_tokens = make_engine(settings.database, pool_size=2)  # slow reading must not delay a call
+    credentials = _with_demo(settings.credentials, settings, demo_url)
+    metrics = Metrics(
+        sorted({c.upstream.name for c in credentials}),
+        settings.data_dir / "metrics" if settings.workers > 1 else None,
+        [(c.upstream.name, c.label) for c in credentials],
+    )
+    transport = _transport(settings)
+    pool = Pool(
+        credentials,
+        transport,
+        RULES[settings.load_balancer_rule](),
+        retry_count=settings.retry_count,
+        retry_time_s=settings.retry_time,
+        wait_s=settings.pool_wait_s,
+        on_attempt=metrics.attempt,
+    )
+    spool = Spool(
+        settings.data_dir / "spool",
+        durability=settings.record_durability,
+        max_bytes=settings.spool_max_bytes // settings.workers,
+    )
+    resources, announcements = ResourceStore(engine), _announcements(settings)
+    services = Services(
+        settings=settings,
+        auth=Principals(AuthStore(for_tokens), announcements),
+        exchanges=Exchanges(spool, pool, resources, metrics, ping_s=settings.stream_ping_s),
+        pool=pool,
+        resources=resources,
+        catalogue=Catalogue(credentials, transport),
+        metrics=metrics,
+        load=Load(settings.max_in_flight, settings.max_held_bytes),
+    )
+    reload = _reload(services, demo_url)
+    desk = Desk(pool, CredentialStore(for_tokens))
+    beside = [reload.run, desk.run, *_caring(settings, pool, transport, metrics)]
+    running = _Running(
+        services, (engine, for_tokens), transport, spool, _broker(settings), Readiness(), beside
+    )
+    document = _document(settings)
+    app = Gateway(
+        routes=[
+            *_routes(services, engine, running.readiness, document),
+            *admin.routes(services.auth, desk, CredentialStore(engine)),
+        ],
+        lifespan=running.lifespan,
+        exception_handlers={
+            GatewayError: _render,
+            HTTPException: _render_http,
+            Exception: _render_unforeseen,
+        },
+    )
+    app.surface = OpenAISurface(services)
+    app.state.readiness, app.state.document = running.readiness, document
+    app.state.reload = reload.ask
+    return app
+
+
+Run = Callable[[], Coroutine[Any, Any, Any]]
+"""Something that goes on until it is cancelled."""
+
+
+class _Running:
+    """What runs beside the calls while the application is up."""
+
+    def __init__(
+        self,
+        services: Services,
+        engines: Sequence[AsyncEngine],
+        transport: Transport,
+        spool: Spool,
+        broker: Broker,
+        readiness: Readiness,
+        beside: Sequence[Run],
+    ) -> None:
+        self.readiness, self._beside = readiness, beside
+        self._services, self._engines, self._transport = services, engines, transport
+        self._spool, self._broker = spool, broker
+
+    @asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        services = self._services
+        watch = Watch(
+            self.readiness,
+            services.metrics,
+            self._spool,
+            services.settings.spool_max_bytes // services.settings.workers,
+            DatabaseProbe(self._engines[0]).reachable,
+            self._broker.consumers,
+        )
+        await self._spool.open()
+        async with anyio.create_task_group() as tasks:
+            runs: Sequence[Run] = (
+                services.auth.run,
+                services.catalogue.run,
+                Publisher(self._spool, self._broker).run,
+                self._spool.tend,
+                watch.run,
+                *self._beside,
+            )
+            for run in runs:
+                tasks.start_soon(run)
+            yield
+            await self._empty_spool()
+            tasks.cancel_scope.cancel()
+        await self._close()
+
+    async def _empty_spool(self) -> None:
+        """Sooner than the next worker would; what is left in it is safe there."""
+        with anyio.move_on_after(DRAIN_S):
+            while self._spool.backlog_records:  # noqa: ASYNC110 - the publisher tells nobody
+                await anyio.sleep(0.02)
+
+    async def _close(self) -> None:
+        await self._spool.close()
+        await self._transport.close()
+        for engine in self._engines:
+            await engine.dispose()
+
+
+def _with_demo(
+    found: Sequence[Credential], settings: GatewaySettings, demo_url: str | None
+) -> Sequence[Credential]:
+    if demo_url is None or (found and settings.gateway_demo != "on"):
+        return found
+    demo = Upstream("demo", demo_url, timeouts=settings.timeouts)
+    return [*found, Credential(demo, "demo", "demo", "demo")]
+
+
+def _reload(services: Services, demo_url: str | None) -> Reload:
+    settings, pool = services.settings, services.pool
+
+    def read() -> Sequence[Credential]:
+        found = _with_demo(settings.read_credentials(), settings, demo_url)
+        if not found:
+            raise SettingsError("No provider key would be left: add an upstream to GATEWAY_CONFIG.")
+        return found
+
+    def apply(found: Sequence[Credential]) -> None:
+        pool.replace(found)
+        services.catalogue.replace(found)
+
+    return Reload(settings.gateway_config, pool.credentials, read, apply)
+
+
+def _caring(
+    settings: GatewaySettings, pool: Pool, transport: Transport, metrics: Metrics
+) -> list[Run]:
+    """What looks after the pool's keys."""
+    conditions = Conditions(pool, metrics.credential)
+    if settings.redis is None:
+        return [conditions.run, Prober(pool, transport).run]
+    module = import_module("gateway.upstream.sharing_redis")
+    sharing = module.RedisSharing(settings.redis, settings.redis_prefix, pool)
+    return [conditions.run, Prober(pool, transport, sharing.mine).run, sharing.run]
+
+
+def _transport(settings: GatewaySettings) -> Transport:
+    if settings.upstream_transport == "own":
+        return OwnTransport()
+    module = import_module("gateway.upstream.transport_httpx2")
+    transport: Transport = module.Httpx2Transport()
+    return transport
+
+
+def _broker(settings: GatewaySettings) -> Broker:
+    if settings.amqp_url is None:
+        return LocalBroker(settings.consumer_socket)
+    module = import_module("gateway.recording.broker_amqp")
+    url, topology = settings.amqp_url.get_secret_value(), module.Topology(settings.amqp_prefix)
+    broker: Broker = module.AmqpBroker(url, topology)
+    return broker
+
+
+def _announcements(settings: GatewaySettings) -> Announcements | None:
+    if settings.redis is None:
+        return None
+    module = import_module("gateway.auth.announcements")
+    announcements: Announcements = module.RedisAnnouncements(settings.redis, settings.redis_prefix)
+    return announcements
+
+
+def _document(settings: GatewaySettings) -> dict[str, Any]:
+    return openapi(
+        [
+            proxy_schema.OPENAPI,
+            conversations_schema.OPENAPI,
+            usage_schema.OPENAPI,
+            admin_schema.OPENAPI,
+            status_schema.OPENAPI,
+        ],
+        server_url=settings.auth_service_url,
+        version=version("openai-gateway"),
+    )
+
+
+def _routes(
+    services: Services, engine: AsyncEngine, readiness: Readiness, document: dict[str, Any]
+) -> list[BaseRoute]:
+    return [
+        *status.routes(readiness, services.metrics),
+        *usage.routes(services.auth, UsageStore(engine)),
+        *conversations.routes(services.auth, RecordStore(engine), ConversationStore(engine)),
+        *apidocs.routes(document),
+    ]
+
+
+async def _render(_request: Request, error: Exception) -> Response:
+    """The one rendering of failures outside the OpenAI surface."""
+    assert isinstance(error, GatewayError)  # noqa: S101 - what this handler is registered for
+    headers = {name.decode(): value.decode() for name, value in error.headers()}
+    return Response(error.body(), error.status, headers, "application/json")
+
+
+async def _render_http(request: Request, error: Exception) -> Response:
+    known = MethodNotAllowed() if getattr(error, "status_code", 404) == 405 else UnknownPath()
+    return await _render(request, known)
+
+
+async def _render_unforeseen(request: Request, error: Exception) -> Response:
+    log.error("unforeseen_failure", path=request.scope["path"], exc_info=error)
+    return await _render(request, GatewayError())

@@ -1,0 +1,1 @@
+"""What `gateway doctor` looks at: one file per thing that can be wrong."""

@@ -1,0 +1,1 @@
+"""One file per command of `gateway`; `gateway.cli` loads the one that is asked for."""

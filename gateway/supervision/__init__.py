@@ -1,0 +1,1 @@
+"""The parts of `gateway serve`: the parent in `gateway.supervisor`, its children here."""

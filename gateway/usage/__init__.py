@@ -1,0 +1,1 @@
+"""The read side of usage: who used how many tokens of what, and when."""
