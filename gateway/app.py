@@ -4,7 +4,7 @@
 where it is asked for: RabbitMQ's and Redis' clients are large.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib import import_module
 from importlib.metadata import version
@@ -35,6 +35,7 @@ from gateway.conversations import endpoints as conversations
 from gateway.conversations import schema as conversations_schema
 from gateway.conversations.store import ConversationStore, RecordStore
 from gateway.errors import GatewayError, MethodNotAllowed, UnknownPath
+from gateway.features import Feature, Ground, Run, features
 from gateway.metrics import Metrics
 from gateway.proxy import schema as proxy_schema
 from gateway.proxy.endpoints import OpenAISurface
@@ -127,9 +128,10 @@ def create_app(settings: GatewaySettings, demo_url: str | None = None) -> Gatewa
         max_bytes=settings.spool_max_bytes // settings.workers,
     )
     resources, announcements = ResourceStore(engine), _announcements(settings)
+    principals = Principals(AuthStore(for_tokens), announcements)
     services = Services(
         settings=settings,
-        auth=Principals(AuthStore(for_tokens), announcements),
+        auth=principals,
         exchanges=Exchanges(spool, pool, resources, metrics, ping_s=settings.stream_ping_s),
         pool=pool,
         resources=resources,
@@ -139,15 +141,18 @@ def create_app(settings: GatewaySettings, demo_url: str | None = None) -> Gatewa
     )
     reload = _reload(services, demo_url)
     desk = Desk(pool, CredentialStore(for_tokens))
+    added = features(Ground(settings, engine, principals, AuthStore(engine)))
     beside = [reload.run, desk.run, *_caring(settings, pool, transport, metrics)]
+    beside += [run for feature in added for run in feature.runs]
     running = _Running(
         services, (engine, for_tokens), transport, spool, _broker(settings), Readiness(), beside
     )
-    document = _document(settings)
+    document = _document(settings, added)
     app = Gateway(
         routes=[
             *_routes(services, engine, running.readiness, document),
             *admin.routes(services.auth, desk, CredentialStore(engine)),
+            *(route for feature in added for route in feature.routes),
         ],
         lifespan=running.lifespan,
         exception_handlers={
@@ -160,10 +165,6 @@ def create_app(settings: GatewaySettings, demo_url: str | None = None) -> Gatewa
     app.state.readiness, app.state.document = running.readiness, document
     app.state.reload = reload.ask
     return app
-
-
-Run = Callable[[], Coroutine[Any, Any, Any]]
-"""Something that goes on until it is cancelled."""
 
 
 class _Running:
@@ -286,7 +287,7 @@ def _announcements(settings: GatewaySettings) -> Announcements | None:
     return announcements
 
 
-def _document(settings: GatewaySettings) -> dict[str, Any]:
+def _document(settings: GatewaySettings, added: Sequence[Feature]) -> dict[str, Any]:
     return openapi(
         [
             proxy_schema.OPENAPI,
@@ -294,6 +295,7 @@ def _document(settings: GatewaySettings) -> dict[str, Any]:
             usage_schema.OPENAPI,
             admin_schema.OPENAPI,
             status_schema.OPENAPI,
+            *(feature.openapi for feature in added if feature.openapi),
         ],
         server_url=settings.auth_service_url,
         version=version("openai-gateway"),

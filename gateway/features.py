@@ -1,0 +1,45 @@
+"""What the gateway offers beside the OpenAI surface: accounts, sign-in, bots.
+
+Each feature is made by one function in its `feature` module, from the ground that `gateway.app`
+lays; a feature that is not configured is not imported.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.routing import BaseRoute
+
+from gateway.auth.principals import Principals
+from gateway.auth.store import AuthStore
+from gateway.settings import GatewaySettings
+
+Run = Callable[[], Coroutine[Any, Any, Any]]
+"""Something that goes on until it is cancelled."""
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What features are built on; everything here is made by `gateway.app`, once a worker."""
+
+    settings: GatewaySettings
+    engine: AsyncEngine
+    principals: Principals
+    people: AuthStore
+
+
+@dataclass(frozen=True)
+class Feature:
+    """What one feature adds to a worker."""
+
+    routes: Sequence[BaseRoute] = ()
+    runs: Sequence[Run] = ()
+    openapi: Mapping[str, Any] = field(default_factory=dict)
+    """Paths and schemas, as the other features' `schema` modules give them."""
+
+
+def features(ground: Ground) -> list[Feature]:
+    """Those that the settings ask for."""
+    made: list[Feature] = []
+    return made
