@@ -5,13 +5,18 @@ from common.tables.base import metadata
 from common.tables.conversations import conversations
 from common.tables.credential_decisions import credential_decisions
 from common.tables.exchanges import exchanges
+from common.tables.leases import leases
+from common.tables.identities import identities
 from common.tables.link_queue import link_queue
 from common.tables.messages import messages
 from common.tables.nodes import nodes
+from common.tables.passwords import passwords
+from common.tables.rate_windows import rate_windows
 from common.tables.record_parts import record_parts
 from common.tables.record_quarantine import record_quarantine
 from common.tables.records import records
 from common.tables.resources import resources
+from common.tables.switches import switches
 from common.tables.usage_daily import usage_daily
 from common.tables.users import users
 from common.tables.worker_reports import worker_reports
@@ -21,14 +26,19 @@ __all__ = [
     "conversations",
     "credential_decisions",
     "exchanges",
+    "leases",
+    "identities",
     "link_queue",
     "messages",
     "metadata",
     "nodes",
+    "passwords",
+    "rate_windows",
     "record_parts",
     "record_quarantine",
     "records",
     "resources",
+    "switches",
     "usage_daily",
     "users",
     "worker_reports",
