@@ -5,27 +5,22 @@ from pathlib import Path
 
 from common.settings import SettingsError
 from gateway.checks.check import Check
-from gateway.supervision.listening import claim_data_dir
+from gateway.supervision.listening import could_claim_data_dir
 
 _FILLING, _FULL = 0.85, 0.95
 
 
 def check_disk(directory: Path, spool: Path, spool_max_bytes: int) -> list[Check]:
-    if not directory.exists() and _nearest(directory).is_dir():
-        detail = f"DATA_DIR ({directory.absolute()}) is not there yet"
-        return [Check("disk", "warn", detail, "Nothing: gateway serve makes it.")]
     try:
-        claim_data_dir(directory)
+        could_claim_data_dir(directory)
     except SettingsError as refusal:
         return [Check("disk", "fail", f"DATA_DIR is {directory.absolute()}", str(refusal))]
+    if not directory.exists():
+        detail = f"DATA_DIR ({directory.absolute()}) is not there yet"
+        return [Check("disk", "warn", detail, "Nothing: gateway serve makes it.")]
     free = shutil.disk_usage(directory).free
     waiting = sum(path.stat().st_size for path in spool.rglob("*") if path.is_file())
     return [_room(directory, free, spool_max_bytes - waiting), _backlog(waiting, spool_max_bytes)]
-
-
-def _nearest(path: Path) -> Path:
-    """What is there on the way to it."""
-    return next(parent for parent in path.absolute().parents if parent.exists())
 
 
 def _room(directory: Path, free: int, needed: int) -> Check:

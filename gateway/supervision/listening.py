@@ -38,13 +38,35 @@ def claim_data_dir(directory: Path) -> None:
     """
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory) as probe:
-            probe.write(b"\0")
+        _try(directory)
     except OSError as error:
-        raise SettingsError(
-            f"DATA_DIR ({directory.absolute()}) cannot be written: {reason(error)}. Set DATA_DIR"
-            " to a directory that this user may write to, or correct its owner and free space."
-        ) from None
+        raise _unusable(directory, error) from None
+
+
+def could_claim_data_dir(directory: Path) -> None:
+    """As `claim_data_dir`, and nothing of it stays: a directory that is not there is tried by
+    making another one beside it. Raises SettingsError."""
+    if directory.exists():
+        claim_data_dir(directory)
+        return
+    nearest = next(parent for parent in directory.absolute().parents if parent.exists())
+    try:
+        with tempfile.TemporaryDirectory(dir=nearest) as probe:
+            _try(Path(probe))
+    except OSError as error:
+        raise _unusable(directory, error) from None
+
+
+def _try(directory: Path) -> None:
+    with tempfile.TemporaryFile(dir=directory) as probe:
+        probe.write(b"\0")
+
+
+def _unusable(directory: Path, error: OSError) -> SettingsError:
+    return SettingsError(
+        f"DATA_DIR ({directory.absolute()}) cannot be written: {reason(error)}. Set DATA_DIR"
+        " to a directory that this user may write to, or correct its owner and free space."
+    )
 
 
 def _why_not(host: str, port: int, error: OSError | UnicodeError) -> str:

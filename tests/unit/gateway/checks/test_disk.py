@@ -42,3 +42,9 @@ def test_directory_that_cannot_be_written_is_a_failure(tmp_path: Path, below: st
     (tmp_path / "file").touch()
     [check] = check_disk(tmp_path / below, tmp_path, MiB)
     assert check.ok == "fail" and "DATA_DIR" in check.remedy
+
+
+def test_a_place_where_nothing_can_be_made_is_a_failure() -> None:
+    """Whoever asks, root included: what `gateway serve` refuses, doctor does not call fine."""
+    [check] = check_disk(Path("/proc/ogw/data"), Path("/proc/ogw/data/spool"), MiB)
+    assert check.ok == "fail" and "DATA_DIR" in check.remedy
