@@ -15,7 +15,7 @@ from dotenv import dotenv_values
 from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode
 
-from common.settings import SettingsError, SharedSettings, describe
+from common.settings import SettingsError, describe
 from gateway.gateway_toml import (
     base_url,
     distinct,
@@ -24,6 +24,7 @@ from gateway.gateway_toml import (
     read_upstreams,
     usable_key,
 )
+from gateway.settings_feishu import FeishuSettings
 from gateway.upstream.credential import Credential, Timeouts, Upstream
 
 Network = IPv4Network | IPv6Network
@@ -31,7 +32,7 @@ RULES = ("round_robin", "random", "ip_hash", "least_busy", "prompt_affinity")
 """What `gateway.upstream.balancer` offers; a test compares."""
 
 
-class GatewaySettings(SharedSettings):
+class GatewaySettings(FeishuSettings):
     """What the gateway alone must be told."""
 
     openai_api_key: SecretStr | None = Field(
@@ -151,6 +152,11 @@ class GatewaySettings(SharedSettings):
     token_days: int = Field(10, description="Days that an access token lasts.", ge=1)
     token_days_max: int = Field(90, description="Most days that one may be asked for.", ge=1)
     tokens_per_user: int = Field(5, description="Most valid access tokens of one user.", ge=1)
+    key_delivery: Literal["message", "link"] = Field(
+        "message",
+        description="How a bot hands over a key: in a private `message`, or by a one-time `link`"
+        " that is valid for 10 minutes, so that no key stays in the chat's history.",
+    )
 
     record_durability: Literal["process", "power"] = Field(
         "process",

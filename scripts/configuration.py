@@ -105,7 +105,13 @@ GROUPS = (
         " asks the database again after a second. What one worker finds of a provider key (rate"
         " limited, rejected, failing) holds for all of them; without, each finds out for itself.",
     ),
-    Group("Access tokens", GatewaySettings, ("token",), "Of the gateway."),
+    Group("Access tokens", GatewaySettings, ("token", "key_"), "Of the gateway."),
+    Group(
+        "Feishu and Lark",
+        GatewaySettings,
+        ("app_", "feishu_"),
+        "Of the gateway, for bot and login.",
+    ),
     Group("Records", GatewaySettings, ("record_", "spool_"), "Of the gateway."),
     Group("Storing", ConsumerSettings, ("batch_", "prefetch_"), "Of the consumer."),
     Group("Logs", SharedSettings, ("log_",), "Of both. docs/events.md lists every event."),
