@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from urllib.parse import quote
 
 from dotenv import dotenv_values
-from pydantic import Field, PrivateAttr, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode
 
 from common.settings import SettingsError, describe
@@ -28,6 +28,7 @@ from gateway.settings_feishu import FeishuSettings
 from gateway.upstream.credential import Credential, Timeouts, Upstream
 
 Network = IPv4Network | IPv6Network
+Section = TypeVar("Section", bound=BaseModel)
 RULES = ("round_robin", "random", "ip_hash", "least_busy", "prompt_affinity")
 """What `gateway.upstream.balancer` offers; a test compares."""
 
@@ -253,6 +254,17 @@ class GatewaySettings(FeishuSettings):
     def demo(self) -> bool:
         """Whether the demo upstream answers."""
         return self.gateway_demo == "on" or (self.gateway_demo == "auto" and not self.credentials)
+
+    def section(self, model: type[Section]) -> Section:
+        """The settings that a plug-in declares in its own file, by their names in upper case.
+
+        Raises SettingsError.
+        """
+        given = {name.lower(): value for name, value in self._variables.items()}
+        try:
+            return model.model_validate({n: given[n] for n in model.model_fields if n in given})
+        except ValidationError as error:
+            raise SettingsError(describe(error)) from None
 
     def model_post_init(self, _context: Any) -> None:
         """Gathers the credentials. Raises SettingsError."""

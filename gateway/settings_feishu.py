@@ -1,6 +1,6 @@
 """Settings of Feishu or Lark, which its bot and its login share; `gateway.settings` reads them."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
@@ -15,6 +15,19 @@ class FeishuSettings(SharedSettings):
     app_id: str | None = Field(None, description="Id of the Feishu or Lark app, `cli_…`.")
     app_secret: SecretStr | None = Field(
         None, description="Its secret. Without it neither bot nor login is there."
+    )
+    feishu_mode: Literal["webhook", "websocket"] = Field(
+        "webhook",
+        description="How the bot hears of messages: `webhook`, for which Feishu must reach"
+        " `/bots/feishu/events`, or `websocket`, a connection that the gateway makes and keeps.",
+    )
+    feishu_verification_token: SecretStr | None = Field(
+        None, description="Verification Token of the app's event subscription, for `webhook`."
+    )
+    feishu_encrypt_key: SecretStr | None = Field(
+        None,
+        description="Encrypt Key of the app's event subscription, for `webhook`. With it every"
+        " event must be signed.",
     )
     feishu_open_url: str = Field(
         "https://open.feishu.cn",
