@@ -29,8 +29,9 @@ class Status(StrEnum):
 StatusName = Literal["complete", "interrupted", "client_gone", "upstream_error"]
 
 KINDS = ("chat", "completion", "response", "embedding")
-"""Kinds whose bodies the consumer understands; every other call has the name of its endpoint group
-(`files`, `images`, `audio`, …) as its kind."""
+"""Kinds whose bodies the consumer understands. Every other call has the name of its endpoint group
+(`files`, `images`, `audio`, …) as its kind, or what it does there: `stored_response` and
+`stored_chat` look at an earlier answer, `compaction` and `token_count` are `/responses/…`."""
 
 
 class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):

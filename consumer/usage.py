@@ -15,7 +15,7 @@ from consumer.tokens.text import Count, Tokenizer
 
 _MOST_TOKENS = 10**12
 """More than that is no report but nonsense."""
-_REPORTING = (*KINDS, "images", "audio")
+_REPORTING = (*KINDS, "images", "audio", "compaction")
 """Kinds whose `usage`, if there is one, is of this call; elsewhere it can be of an earlier one."""
 
 

@@ -28,8 +28,9 @@ from gateway.upstream.health import State
 
 OTHER = "other"
 _GROUPS = (
-    "audio", "batches", "containers", "conversations", "evals", "files", "fine_tuning", "images",
-    "models", "moderations", "realtime", "uploads", "vector_stores", "videos",
+    "audio", "batches", "compaction", "containers", "conversations", "evals", "files",
+    "fine_tuning", "images", "models", "moderations", "realtime", "stored_chat", "stored_response",
+    "token_count", "uploads", "vector_stores", "videos",
 )  # fmt: skip
 _KINDS = (*KINDS, *_GROUPS, OTHER)
 _HTTP = ("none", "2xx", "3xx", "4xx", "5xx")

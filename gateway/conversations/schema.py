@@ -101,7 +101,7 @@ _TIMES = [
     _query("user", "Only this user's; for admins."),
 ]
 _RECORD_FILTERS = [
-    _query("kind", "`chat`, `completion`, `response`, `embedding`, …"),
+    _query("kind", "`chat`, `completion`, `response`, `embedding`, `stored_response`, `files`, …"),
     _query("model", "The model asked for."),
     _query("status", "How it ended.", _STATUS),
     _query("conversation", "Only of this conversation.", _ID),

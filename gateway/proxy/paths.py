@@ -24,7 +24,11 @@ _KINDS = {
     "/completions": "completion",
     "/embeddings": "embedding",
     "/responses": "response",
+    "/responses/compact": "compaction",
+    "/responses/input_tokens": "token_count",
 }
+_STORED_KINDS = {"responses": "stored_response", "chat": "stored_chat"}
+"""What is below these looks at an earlier answer, or changes it: no model is asked."""
 _MODEL_IN_PATH = frozenset({"chat/completions", "completions", "embeddings", "edits"})
 _SLASHES = pattern(rb"/{2,}")
 _SAFE = "!$&'()*+,;=:@-._~"  # pchar of RFC 3986, 3.3, without the percent sign
@@ -80,8 +84,11 @@ def _below_prefix(rest: list[str]) -> Target | None:
 
 def _target(segments: list[str], model: str | None = None) -> Target:
     path = "/" + "/".join(segments)
-    group = segments[0]
-    return Target(path, _KINDS.get(path) or (group if group in GROUPS else "other"), model)
+    return Target(path, _KINDS.get(path) or _kind_of_group(segments[0]), model)
+
+
+def _kind_of_group(group: str) -> str:
+    return _STORED_KINDS.get(group) or (group if group in GROUPS else "other")
 
 
 def _decoded(part: bytes) -> str | None:

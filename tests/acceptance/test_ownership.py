@@ -56,6 +56,19 @@ def test_a_response_is_its_owners_alone(house: Scene) -> None:
         )
 
 
+def test_looking_at_a_response_is_another_kind_of_record_than_making_it(house: Scene) -> None:
+    client = house.client("looker")
+    made = client.responses.create(model="gpt-fake", input="Hello!")
+    for _ in range(2):
+        client.responses.retrieve(made.id)
+    house.stored.records_of("looker", at_least=3)
+    read, found = house.http("looker"), {}
+    for kind in ("response", "stored_response"):
+        page = read.get("/records", params={"kind": kind}).json()
+        found[kind] = [record["usage"] is not None for record in page["data"]]
+    assert found == {"response": [True], "stored_response": [False, False]}
+
+
 def test_a_streamed_response_is_its_owners_alone(house: Scene) -> None:
     stream = house.client("alice").responses.create(model="gpt-fake", input="Hi!", stream=True)
     made = next(event.response for event in stream if event.type == "response.completed")
