@@ -218,10 +218,11 @@ class _Exchange:
                 piece += more
             await self._remember(reply, piece)
         kept = any(part in self._response_type.encode() for part in _KEPT_TYPES)
-        if reply.complete and kept:
+        if piece and reply.complete and kept:
             await self._whole("complete", reply.status, headers, piece)
             return
-        if (length := hygiene.first(reply.headers, b"content-length")) is not None:
+        length = hygiene.first(reply.headers, b"content-length")  # to HEAD, of what GET would bring
+        if length is not None and reply.status != 204:
             headers.append((b"content-length", length))
         await self._start(reply.status, [*headers, self._overhead()])
         digest = None if kept else sha256()

@@ -82,6 +82,19 @@ def test_an_endpoint_that_the_gateway_does_not_know_is_forwarded(house: Scene) -
     assert record.response_sha256 is not None
 
 
+def test_head_tells_of_what_get_would_bring(house: Scene) -> None:
+    content = b"x" * 70_000
+    made = house.client("alice").files.create(file=("a.bin", content), purpose="user_data")
+    client = house.http("alice")
+    for path in (f"/v1/files/{made.id}", f"/v1/files/{made.id}/content"):
+        told, brought = client.head(path), client.get(path)
+        assert (told.status_code, told.content) == (200, b"")
+        for name in ("content-length", "content-type"):
+            assert told.headers[name] == brought.headers[name]
+        record = house.stored.record(told.headers["x-request-id"])
+        assert (record.method, record.status, record.http_status) == ("HEAD", "complete", 200)
+
+
 def test_an_upstreams_own_refusal_is_passed_on(house: Scene) -> None:
     refused = Behaviour(
         status=422, body='{"error": {"message": "No.", "type": "t", "param": null, "code": "c"}}'

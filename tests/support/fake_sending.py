@@ -34,7 +34,8 @@ async def send(
             **behaviour.headers,
         },
     )
-    connection.transport.write(body[: behaviour.cut_after])
+    if request.method != "HEAD":
+        connection.transport.write(body[: behaviour.cut_after])
     if behaviour.cut_after is not None:
         await connection.break_off(behaviour.cut)
     elif behaviour.content_length_off:
