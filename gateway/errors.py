@@ -197,6 +197,72 @@ class MalformedHttp(InvalidRequest):
     code = "malformed_http"
 
 
+class SignInDenied(Forbidden):
+    """The sign-in was declined at the login provider."""
+
+    code = "sign_in_denied"
+
+
+class NotAdmitted(Forbidden):
+    """This account is not one of those that may use the gateway. Ask an administrator."""
+
+    code = "not_admitted"
+
+
+class FormExpired(Forbidden):
+    """This form is not from a page of this session. Load the page again."""
+
+    code = "form_expired"
+
+
+class SignInUnknown(InvalidRequest):
+    """This sign-in was not begun in this browser, or too long ago. Begin again."""
+
+    code = "sign_in_unknown"
+
+
+class SignInUsed(InvalidRequest):
+    """This sign-in has been used already. Begin again."""
+
+    code = "sign_in_used"
+
+
+class SignInRefused(InvalidRequest):
+    """The login provider does not accept this sign-in's code. Begin again."""
+
+    code = "sign_in_refused"
+
+
+class UnknownProvider(NotFound):
+    """This gateway has no such login provider."""
+
+    code = "login_provider_not_found"
+
+
+class UnknownLink(NotFound):
+    """There is no such link, or it has expired. Ask for a new one."""
+
+    code = "link_not_found"
+
+
+class UsedLink(NotFound):
+    """This link was opened already, and its key shown. Ask for a new one."""
+
+    code = "link_used"
+
+
+class LoginProviderFailed(GatewayError):
+    """The login provider did not answer as it should. Try again later."""
+
+    status, code = 502, "login_provider_failed"
+
+
+class LoginProviderSlow(GatewayError):
+    """The login provider did not answer in time. Try again later."""
+
+    status, code = 504, "login_provider_slow"
+
+
 class RateLimited(GatewayError):
     """Every provider key that could serve this call is cooling down after rate limits."""
 
