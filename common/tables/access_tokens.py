@@ -1,6 +1,6 @@
 """Access tokens, by hash: with this table in hand nobody can call the gateway."""
 
-from sqlalchemy import Column, ForeignKey, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Column, ForeignKey, LargeBinary, Table, Text
 
 from common.tables.base import BigId, UTCDateTime, metadata
 
@@ -16,4 +16,5 @@ access_tokens = Table(
     Column("expires_at", UTCDateTime, nullable=False),
     Column("revoked_at", UTCDateTime),
     Column("last_used_at", UTCDateTime),
+    Column("made_with", BigInteger, index=True),  # the token that asked for it, and ends it too
 )
