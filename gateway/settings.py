@@ -116,6 +116,18 @@ class GatewaySettings(FeishuSettings):
         " of its body, in seconds; then it gets 408.",
         gt=0,
     )
+    body_total_timeout_s: float = Field(
+        300,
+        description="How long a client may take for a whole request, in seconds, and one more for"
+        " each 16 KiB of it; then it gets 408.",
+        gt=0,
+    )
+    send_timeout_s: float = Field(
+        300,
+        description="How long a client may take nothing of an answer that waits for it, in seconds;"
+        " then its connection is closed.",
+        gt=0,
+    )
     max_in_flight: int = Field(
         1000,
         description="Most calls under way in one worker; beyond it they get 503 with"

@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from time import perf_counter, time_ns
+from uuid import UUID
+
+import structlog
 
 from common.record import Begin, End, StatusName
 from gateway.errors import GatewayError, Interrupted, UpstreamCut, UpstreamTimeout
@@ -25,6 +28,8 @@ from gateway.recording.spool import Entry, Spool
 from gateway.upstream.call import Call, Reply
 from gateway.upstream.pool import Pool
 from gateway.upstream.wire import Lost, TimedOut, WireError
+
+log = structlog.get_logger()
 
 REUSE_WAIT_S = 0.05
 """After `[DONE]`, how long to wait for the upstream's end of body, to keep its connection."""
@@ -159,7 +164,7 @@ class _Exchange:
     async def refuse(self, error: GatewayError) -> None:
         """The gateway's own answer in place of one; if the record failed, what is left unsaid."""
         if self.sent:
-            self._sink.abort()
+            self._cut(error.code)
             return
         body = error.body()
         headers = [_JSON, *error.headers()]
@@ -181,7 +186,7 @@ class _Exchange:
             await self._break_off(Interrupted(), self._events)
         else:
             self.leave()
-            self._sink.abort()
+            self._cut(Interrupted.code)
 
     def leave(self) -> None:
         """Nobody waits for the rest: end the record with what there is, without waiting for it."""
@@ -241,7 +246,7 @@ class _Exchange:
         except WireError as failure:
             reply.broke_off(failure)
             await self._end("interrupted", size, digest.digest() if digest else None)
-            self._sink.abort()
+            self._cut(failure.reason)
             raise
         await self._end("complete", size, digest.digest() if digest else None)
         await self._sink.finish(held)
@@ -297,6 +302,20 @@ class _Exchange:
         self._entry.note(told)
         await self._end("interrupted", usage=relay.usage)
         await self._sink.finish(told)
+        self._tell_log(error.code)
+
+    def _cut(self, reason: str) -> None:
+        """What was sent is not whole, and the client can see that it is not."""
+        self._sink.abort()
+        self._tell_log(reason)
+
+    def _tell_log(self, reason: str) -> None:
+        log.info(
+            "answer_cut",
+            id=str(UUID(bytes=self._question.begin.id)),
+            upstream=self._upstream,
+            reason=reason,
+        )
 
     # --- the steps they share
 
