@@ -1,7 +1,7 @@
 """One-time links: instead of a key, a chat gets an address at which its owner can see one once.
 
-The key is issued when the link is opened, not before, so that none lies about unseen. Of a link only
-a hash is stored. The page is not here: see `gateway.signin`.
+The key is issued when the link is opened, not before, so that none lies about unseen. Of a link
+only a hash is stored. The page is not here: see `gateway.signin`.
 """
 
 from dataclasses import dataclass
@@ -15,8 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from common.tables import key_links, users
 from gateway.auth.keys import KeyDesk
 from gateway.auth.people import Issued, User
-from gateway.errors import BlockedUser, GatewayError, UnknownLink, UsedLink
 from gateway.connections import reading, writing
+from gateway.errors import BlockedUser, GatewayError, UnknownLink, UsedLink
 
 GOOD_FOR = timedelta(minutes=10)
 REMEMBERED = timedelta(days=1)
