@@ -29,7 +29,10 @@ from gateway.admin.desk import Desk
 from gateway.admin.store import CredentialStore
 from gateway.apidocs import endpoints as apidocs
 from gateway.apidocs.document import openapi
-from gateway.auth.principals import Announcements, Principals
+from gateway.auth.identities import IdentityStore
+from gateway.auth.keys import Announcer, KeyDesk, KeyTerms
+from gateway.auth.links import Links
+from gateway.auth.principals import Principals
 from gateway.auth.store import AuthStore
 from gateway.conversations import endpoints as conversations
 from gateway.conversations import schema as conversations_schema
@@ -141,8 +144,9 @@ def create_app(settings: GatewaySettings, demo_url: str | None = None) -> Gatewa
     )
     reload = _reload(services, demo_url)
     desk = Desk(pool, CredentialStore(for_tokens))
-    added = features(Ground(settings, engine, principals, AuthStore(engine)))
-    beside = [reload.run, desk.run, *_caring(settings, pool, transport, metrics)]
+    ground = _ground(settings, engine, principals, announcements)
+    added = features(ground)
+    beside = [reload.run, desk.run, ground.keys.run, *_caring(settings, pool, transport, metrics)]
     beside += [run for feature in added for run in feature.runs]
     running = _Running(
         services, (engine, for_tokens), transport, spool, _broker(settings), Readiness(), beside
@@ -279,11 +283,23 @@ def _broker(settings: GatewaySettings) -> Broker:
     return broker
 
 
-def _announcements(settings: GatewaySettings) -> Announcements | None:
+def _ground(
+    settings: GatewaySettings,
+    engine: AsyncEngine,
+    principals: Principals,
+    announcer: Announcer | None,
+) -> Ground:
+    terms = KeyTerms(settings.token_days, settings.token_days_max, settings.tokens_per_user)
+    keys = KeyDesk(AuthStore(engine), principals, terms, announcer)
+    links = Links(engine, keys, settings.auth_service_url)
+    return Ground(settings, engine, principals, IdentityStore(engine), keys, links)
+
+
+def _announcements(settings: GatewaySettings) -> Announcer | None:
     if settings.redis is None:
         return None
     module = import_module("gateway.auth.announcements")
-    announcements: Announcements = module.RedisAnnouncements(settings.redis, settings.redis_prefix)
+    announcements: Announcer = module.RedisAnnouncements(settings.redis, settings.redis_prefix)
     return announcements
 
 

@@ -83,6 +83,29 @@ class BlockedUser(Unauthorized):
     code = "user_blocked"
 
 
+class ErasedUser(Unauthorized):
+    """This user was erased. Ask an administrator of the gateway."""
+
+    code = "user_erased"
+
+
+class UnverifiedEvent(GatewayError):
+    """This event cannot be shown to come from the chat provider."""
+
+    status, type, code = 401, "invalid_request_error", "unverified_event"
+
+    def __init__(self, reason: str) -> None:
+        """`reason` is for the log: the caller does not learn what was wrong."""
+        super().__init__()
+        self.reason = reason
+
+
+class StaleEvent(UnverifiedEvent):
+    """This event was signed too long ago, or by a clock that is wrong."""
+
+    code = "stale_event"
+
+
 class Forbidden(GatewayError):
     """This is not allowed to your role."""
 
@@ -123,6 +146,12 @@ class AmbiguousBody(InvalidRequest):
     """A field that the gateway acts on is given twice, or in another case."""
 
     code = "ambiguous_body"
+
+
+class MalformedEvent(InvalidRequest):
+    """This is no event of that chat provider."""
+
+    code = "malformed_event"
 
 
 class WebSocketRefused(InvalidRequest):

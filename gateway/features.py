@@ -11,8 +11,10 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.routing import BaseRoute
 
+from gateway.auth.identities import IdentityStore
+from gateway.auth.keys import KeyDesk
+from gateway.auth.links import Links
 from gateway.auth.principals import Principals
-from gateway.auth.store import AuthStore
 from gateway.settings import GatewaySettings
 
 Run = Callable[[], Coroutine[Any, Any, Any]]
@@ -26,7 +28,9 @@ class Ground:
     settings: GatewaySettings
     engine: AsyncEngine
     principals: Principals
-    people: AuthStore
+    identities: IdentityStore
+    keys: KeyDesk
+    links: Links
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,15 @@
 """What the stores of the read side have in common: a connection that only reads, and the one
 predicate that keeps people apart."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import ColumnElement, select, true
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from common.tables import users
-from gateway.errors import StoreUnavailable
+from gateway.connections import reading
 from gateway.whose import Whose
 
-
-@asynccontextmanager
-async def reading(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Raises StoreUnavailable (503)."""
-    try:
-        async with engine.connect() as connection:
-            yield connection
-    except (DBAPIError, PoolTimeout, OSError) as error:
-        raise StoreUnavailable("The database cannot be reached; try again in a moment.") from error
+__all__ = ["owned", "reading"]
 
 
 def owned(user_id: ColumnElement[Any], by: Whose) -> ColumnElement[bool]:

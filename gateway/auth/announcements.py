@@ -20,17 +20,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from gateway.auth.cache import NONE, Coverage
-from gateway.auth.standing import Change, decode_change
+from gateway.auth.standing import AnnouncementFailed, Change, decode_change
 
 PING_EVERY_S = 0.3
 ANSWER_S = 2.0
 LONGEST_PAUSE_S = 5.0
 
 log = structlog.get_logger()
-
-
-class AnnouncementFailed(Exception):
-    """Redis did not take an announcement: others learn of the change when they next ask."""
 
 
 class RedisAnnouncements:

@@ -30,6 +30,10 @@ class AccessToken:
     revoked_at: datetime | None
     last_used_at: datetime | None
 
+    def valid(self, now: datetime) -> bool:
+        """Whether it lets anybody in, its user not being blocked."""
+        return self.revoked_at is None and self.expires_at > now
+
 
 @dataclass(frozen=True, slots=True)
 class Issued:
@@ -38,3 +42,5 @@ class Issued:
     id: int
     expires_at: datetime
     token: str
+    replaced: tuple[int, ...] = ()
+    """The ids of tokens that had to make room for it."""

@@ -27,6 +27,10 @@ class Standing:
         return self.principal
 
 
+class AnnouncementFailed(Exception):
+    """Redis did not take an announcement: others learn of the change when they next ask."""
+
+
 ChangeKind = Literal["token_revoked", "user_blocked", "user_changed"]
 
 

@@ -5,10 +5,21 @@ argument of every act; transactions open and commit here.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, bindparam, exists, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -19,6 +30,7 @@ from gateway.auth.standing import Standing
 from gateway.auth.tokens import hash_token, hint, new_token
 from gateway.errors import (
     InvalidRequest,
+    RevokedToken,
     StoreUnavailable,
     TooManyTokens,
     UnknownToken,
@@ -73,26 +85,46 @@ class AuthStore:
                 raise UnknownUser(f"There is no user called {name}.")
             return _user(row)
 
+    async def set_role(self, name: str, role: Role) -> User:
+        """Raises UnknownUser."""
+        change = update(users).where(users.c.name == _usable(name), users.c.erased_at.is_(None))
+        async with self._engine.begin() as connection:
+            found = await connection.execute(change.values(role=role).returning(users))
+            if (row := found.one_or_none()) is None:
+                raise UnknownUser(f"There is no user called {name}.")
+            return _user(row)
+
     async def issue(
-        self, user: str, days: int, name: str | None, most: int, now: datetime
+        self,
+        user: str | User,
+        days: int,
+        name: str | None,
+        most: int,
+        now: datetime,
+        *,
+        made_with: Principal | None = None,
+        replacing: str | None = None,
     ) -> Issued:
         """A token that lasts so many days; `most` valid ones per user.
 
-        Raises UnknownUser, TooManyTokens, InvalidRequest where the user is blocked.
+        `made_with`: whose token asks for it; the new one ends with that. `replacing`: where there
+        are `most`, the oldest of those that are called so is revoked to make room.
+
+        Raises UnknownUser, TooManyTokens, InvalidRequest where the user is blocked, RevokedToken
+        where that token is.
         """
         token = new_token()
         expires_at = now + timedelta(days=days)
+        if made_with is not None:
+            expires_at = min(expires_at, datetime.fromtimestamp(made_with.expires_at, UTC))
         async with self._engine.begin() as connection:
             # locked, so that two at once do not pass the limit together
-            named = _USERS.where(users.c.name == _usable(user)).with_for_update()
-            owner = await _find_user(connection, named, user)
+            owner = await _find_user(connection, _one_user(user).with_for_update(), _named(user))
             if owner.blocked_at is not None:
-                raise InvalidRequest(f"{user} is blocked: run `gateway user unblock` first.")
-            if await _count_valid(connection, owner.id, now) >= most:
-                raise TooManyTokens(
-                    f"{user} has {most} valid access tokens, as many as TOKENS_PER_USER allows:"
-                    " revoke one, or raise it."
-                )
+                raise InvalidRequest(f"{owner.name} is blocked: run `gateway user unblock` first.")
+            if made_with is not None and not await _is_valid(connection, made_with.token_id, now):
+                raise RevokedToken
+            replaced = await _make_room(connection, owner, most, now, replacing)
             row = {
                 "user_id": owner.id,
                 "name": name and _usable(name),
@@ -100,29 +132,43 @@ class AuthStore:
                 "hint": hint(token),
                 "created_at": now,
                 "expires_at": expires_at,
+                "made_with": made_with.token_id if made_with else None,
             }
             made = insert(access_tokens).values(row).returning(access_tokens.c.id)
-            return Issued((await connection.execute(made)).scalar_one(), expires_at, token)
+            number = (await connection.execute(made)).scalar_one()
+        return Issued(number, expires_at, token, replaced)
 
-    async def tokens(self, user: str | None = None) -> list[AccessToken]:
+    async def tokens(self, user: str | User | None = None) -> list[AccessToken]:
         """Newest first; of one user or of all. Raises UnknownUser."""
-        if user is not None:
-            await self.user(user)
-        query = _TOKENS if user is None else _TOKENS.where(users.c.name == user)
+        query = _TOKENS
         async with self._engine.connect() as connection:
+            if user is not None:
+                owner = await _find_user(connection, _one_user(user), _named(user))
+                query = query.where(users.c.id == owner.id)
             found = await connection.execute(query.order_by(access_tokens.c.id.desc()))
             return [AccessToken(*row) for row in found]
 
-    async def revoke(self, token_id: int, now: datetime) -> AccessToken:
-        """Revoking twice keeps the first time. Raises UnknownToken."""
-        one = access_tokens.c.id == token_id
-        change = update(access_tokens).where(one, access_tokens.c.revoked_at.is_(None))
+    async def revoke(
+        self, token_id: int, now: datetime, *, user_id: int | None = None
+    ) -> AccessToken:
+        """With it all that were made with it; revoking twice keeps the first time.
+
+        `user_id`: only if it is theirs. Raises UnknownToken.
+        """
+        one = _TOKENS.where(access_tokens.c.id == token_id)
+        if user_id is not None:
+            one = one.where(access_tokens.c.user_id == user_id)
         async with self._engine.begin() as connection:
-            await connection.execute(change.values(revoked_at=now))
-            row = (await connection.execute(_TOKENS.where(one))).one_or_none()
-        if row is None:
-            raise UnknownToken(f"There is no access token with the id {token_id}.")
-        return AccessToken(*row)
+            # its user is locked, as in `issue`: none is made with it meanwhile
+            if (await connection.execute(one.with_for_update(of=users))).first() is None:
+                raise UnknownToken(f"There is no access token with the id {token_id}.")
+            await _revoke(connection, token_id, now)
+            return AccessToken(*(await connection.execute(one)).one())
+
+    async def family(self, token_id: int) -> list[int]:
+        """The ids of a token and of all that were made with it, directly or not."""
+        async with self._engine.connect() as connection:
+            return list((await connection.scalars(_FAMILY, {"eldest": token_id})).all())
 
     async def find(self, hashes: Sequence[bytes]) -> dict[bytes, Standing]:
         """What is known of each of these tokens; one that is missing does not exist.
@@ -147,6 +193,13 @@ class AuthStore:
 
 
 _USERS = select(users).where(users.c.erased_at.is_(None))
+_eldest = select(access_tokens.c.id).where(access_tokens.c.id == bindparam("eldest"))
+_family = _eldest.cte("family", recursive=True)
+_FAMILY = select(
+    _family.union_all(
+        select(access_tokens.c.id).where(access_tokens.c.made_with == _family.c.id)
+    ).c.id
+)
 _TOKENS = select(
     access_tokens.c.id,
     users.c.name.label("user"),
@@ -187,13 +240,52 @@ async def _find_user(
     return _user(row)
 
 
-async def _count_valid(connection: AsyncConnection, user_id: int, now: datetime) -> int:
-    query = select(func.count()).where(
-        access_tokens.c.user_id == user_id,
-        access_tokens.c.revoked_at.is_(None),
-        access_tokens.c.expires_at > now,
+def _one_user(user: str | User) -> Select[*tuple[Any, ...]]:
+    if isinstance(user, User):
+        return _USERS.where(users.c.id == user.id)
+    return _USERS.where(users.c.name == _usable(user))
+
+
+def _named(user: str | User) -> str:
+    return user.name if isinstance(user, User) else user
+
+
+def _valid(now: datetime) -> ColumnElement[bool]:
+    return and_(access_tokens.c.revoked_at.is_(None), access_tokens.c.expires_at > now)
+
+
+async def _is_valid(connection: AsyncConnection, token_id: int, now: datetime) -> bool:
+    query = select(access_tokens.c.id).where(access_tokens.c.id == token_id, _valid(now))
+    return (await connection.execute(query)).first() is not None
+
+
+async def _make_room(
+    connection: AsyncConnection, owner: User, most: int, now: datetime, replacing: str | None
+) -> tuple[int, ...]:
+    """For one more valid token: those that were revoked for it. Raises TooManyTokens."""
+    query = select(access_tokens.c.id, access_tokens.c.name).where(
+        access_tokens.c.user_id == owner.id, _valid(now)
     )
-    return (await connection.execute(query)).scalar_one()
+    valid = (await connection.execute(query.order_by(access_tokens.c.id))).all()
+    if len(valid) < most:
+        return ()
+    oldest = next((one.id for one in valid if replacing and one.name == replacing), None)
+    if oldest is None:
+        raise TooManyTokens(
+            f"{owner.name} has {most} valid access tokens, as many as TOKENS_PER_USER allows:"
+            " revoke one, or raise it."
+        )
+    return await _revoke(connection, oldest, now)
+
+
+async def _revoke(connection: AsyncConnection, token_id: int, now: datetime) -> tuple[int, ...]:
+    """It and all that were made with it: their ids."""
+    ids = tuple((await connection.scalars(_FAMILY, {"eldest": token_id})).all())
+    change = update(access_tokens).where(
+        access_tokens.c.id.in_(ids), access_tokens.c.revoked_at.is_(None)
+    )
+    await connection.execute(change.values(revoked_at=now))
+    return ids
 
 
 def _usable(name: str) -> str:

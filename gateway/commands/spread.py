@@ -2,19 +2,20 @@
 
 import typer
 
-from gateway.auth.announcements import AnnouncementFailed, RedisAnnouncements
-from gateway.auth.standing import Change
+from gateway.auth.announcements import RedisAnnouncements
+from gateway.auth.standing import AnnouncementFailed, Change
 from gateway.commands.output import warn
 from gateway.settings import GatewaySettings
 
 
-async def spread(settings: GatewaySettings, change: Change) -> None:
+async def spread(settings: GatewaySettings, *changes: Change) -> None:
     """Exit code 1 where gateways could not be told: the change is made all the same."""
     if settings.redis is None:
         return
     announcements = RedisAnnouncements(settings.redis, settings.redis_prefix)
     try:
-        await announcements.announce(change)
+        for change in changes:
+            await announcements.announce(change)
     except AnnouncementFailed as error:
         warn(
             f"It is done, but Redis (REDIS_URL) could not be told ({error}): gateways that reach it"

@@ -105,7 +105,8 @@ async def _list(settings: GatewaySettings, user: str | None) -> list[AccessToken
 async def _revoke(settings: GatewaySettings, token_id: int) -> AccessToken:
     async with opened(settings) as store:
         token = await store.revoke(token_id, datetime.now(UTC))
-    await spread(settings, Change("token_revoked", token.id))
+        family = await store.family(token_id)
+    await spread(settings, *(Change("token_revoked", each) for each in family))
     return token
 
 

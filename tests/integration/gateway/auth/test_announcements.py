@@ -14,9 +14,9 @@ from subprocess import DEVNULL, Popen
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.auth.announcements import AnnouncementFailed, RedisAnnouncements
+from gateway.auth.announcements import RedisAnnouncements
 from gateway.auth.cache import GOOD_FOR_S, NONE
-from gateway.auth.standing import Change
+from gateway.auth.standing import AnnouncementFailed, Change
 from tests.conftest import RedisAt
 
 LONG_S = 20
