@@ -31,7 +31,7 @@ from gateway.proxy.headers import identity, to_upstream
 from gateway.proxy.load import Share
 from gateway.proxy.paths import Target
 from gateway.proxy.services import Services
-from gateway.proxy.sink import ClientGone, HttpSink
+from gateway.proxy.sink import HANG_UP, ClientGone, HttpSink
 from gateway.upstream.call import Call
 from gateway.upstream.credential import Upstream
 
@@ -53,7 +53,8 @@ class OpenAISurface:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Every failure before an exchange began is told here: 400, 401, 403, 404, 413, 503."""
         record_id = uuid7()
-        async with HttpSink(receive, send, identity(str(record_id).encode())) as sink:
+        when_gone = scope.get("extensions", {}).get(HANG_UP)
+        async with HttpSink(receive, send, identity(str(record_id).encode()), when_gone) as sink:
             try:
                 with self._services.load.admit() as share:
                     await self._answer(Asked(scope, receive, record_id.bytes), sink, share)

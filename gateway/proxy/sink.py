@@ -1,7 +1,7 @@
 """Where an answer goes: the port, and its HTTP side. Also the watch for the client's hang-up."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Protocol
 
@@ -42,6 +42,15 @@ class Sink(Protocol):
         ...
 
 
+HANG_UP = "gateway.hang_up"
+"""An ASGI extension: `scope["extensions"][HANG_UP](tell)` has `tell` called, from the event loop,
+when the client hangs up. A server without it is watched through `receive`, by a task of its own.
+"""
+
+WhenGone = Callable[[Callable[[], None]], None]
+"""Has something called once the client has hung up."""
+
+
 class HttpSink:
     """An HTTP client; while this context is open, its hang-up cancels the task that answers it."""
 
@@ -52,16 +61,22 @@ class HttpSink:
         "_send",
         "_task",
         "_watch",
+        "_when_gone",
         "ended",
         "gone",
         "started",
     )
 
     def __init__(
-        self, receive: Receive, send: Send, headers: Sequence[tuple[bytes, bytes]]
+        self,
+        receive: Receive,
+        send: Send,
+        headers: Sequence[tuple[bytes, bytes]],
+        when_gone: WhenGone | None = None,
     ) -> None:
-        """`headers`: what every answer carries."""
+        """`headers`: what every answer carries. `when_gone`: what `HANG_UP` gives, if anything."""
         self._receive, self._send, self._headers = receive, send, headers
+        self._when_gone = when_gone
         self._task: asyncio.Task[None] | None = None
         self._watch: asyncio.Task[None] | None = None
         self._pings: Pings | None = None
@@ -89,14 +104,19 @@ class HttpSink:
 
     def watch(self) -> None:
         """From now on: the request has been read whole, so `receive` can only tell of the end."""
-        loop = asyncio.get_running_loop()
-        self._watch = loop.create_task(self._await_hang_up())
+        if self._when_gone is not None:
+            self._when_gone(self._hung_up)
+        else:
+            self._watch = asyncio.get_running_loop().create_task(self._await_hang_up())
 
     async def _await_hang_up(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self.gone = True
-        if self._task is not None:
+        self._hung_up()
+
+    def _hung_up(self) -> None:
+        if self._task is not None and not self.ended:
+            self.gone = True
             self._task.cancel()
 
     def _stop_watching(self) -> None:

@@ -19,7 +19,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from gateway.status.readiness import Readiness
-from gateway.supervision.protocol import Connection, State
+from gateway.supervision.protocol import Connection, Patience, State
 
 log = structlog.get_logger()
 
@@ -34,8 +34,8 @@ _TICKS_PER_LOOK = 10
 class Times:
     """How long a worker waits, and for what."""
 
-    body_s: float
-    """For a head, and for the next piece of a body."""
+    patience: Patience
+    """With its clients."""
     announce_s: float
     """At its end, while `/readyz` says 503 and new connections are taken all the same."""
     drain_s: float
@@ -54,7 +54,7 @@ class Server(uvicorn.Server):
         on_hangup: Callable[[], None],
     ) -> None:
         super().__init__(config)
-        self.server_state: State = State(times.body_s)
+        self.server_state: State = State(times.patience)
         self._readiness, self._times = readiness, times
         self._on_up, self._on_hangup = on_up, on_hangup
         self._takes_calls_until = 0.0

@@ -12,7 +12,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 
 from gateway.supervision.listening import listen
-from gateway.supervision.protocol import Connection, State
+from gateway.supervision.protocol import Connection, Patience, State
 from gateway.upstream.credential import Upstream
 from gateway.upstream.transport import OwnTransport
 from gateway.upstream.wire import WireRequest
@@ -45,7 +45,7 @@ async def test_what_is_written_leaves_at_once_on_both_legs() -> None:
     port = listening.getsockname()[1]
     config = uvicorn.Config(fine, http=Connection, ws="none", lifespan="off", log_config=None)
     server, transport = uvicorn.Server(config), OwnTransport()
-    server.server_state = State(60)
+    server.server_state = State(Patience(60))
     config.load()
     server.lifespan = config.lifespan_class(config)
     await server.startup([listening])
