@@ -6,6 +6,7 @@ lays; a feature that is not configured is not imported.
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -46,4 +47,13 @@ class Feature:
 def features(ground: Ground) -> list[Feature]:
     """Those that the settings ask for."""
     made: list[Feature] = []
+    if _has_pages(ground.settings):
+        made.append(import_module("gateway.signin.feature").feature(ground))
     return made
+
+
+def _has_pages(settings: GatewaySettings) -> bool:
+    """Somebody can sign in, or gets one-time links from a bot."""
+    providers = import_module("gateway.signin.providers").PROVIDERS
+    logins = (entry for entry in providers if not settings.lacking(entry.needs))
+    return settings.key_delivery == "link" or any(logins)

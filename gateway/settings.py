@@ -5,7 +5,7 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -266,6 +266,11 @@ class GatewaySettings(FeishuSettings):
     def demo(self) -> bool:
         """Whether the demo upstream answers."""
         return self.gateway_demo == "on" or (self.gateway_demo == "auto" and not self.credentials)
+
+    def lacking(self, names: Iterable[str]) -> list[str]:
+        """Those of these settings that are not given, or blank; names in upper case."""
+        given = {name.upper(): value.strip() for name, value in self._variables.items()}
+        return [name for name in names if not given.get(name)]
 
     def section(self, model: type[Section]) -> Section:
         """The settings that a plug-in declares in its own file, by their names in upper case.

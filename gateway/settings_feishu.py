@@ -43,6 +43,11 @@ class FeishuSettings(SharedSettings):
         " `FEISHU_ACCOUNTS_URL`. Of Lark, and of older deployments of Feishu:"
         " `/open-apis/authen/v2/oauth/token` of their `FEISHU_OPEN_URL`.",
     )
+    feishu_callback: Literal["feishu", "openai"] = Field(
+        "feishu",
+        description="Which redirect URL is registered at the app: `/auth/callback/feishu`, or"
+        " `/auth/callback/openai`, which some have registered already; both are answered.",
+    )
     feishu_passport_url: str | None = Field(
         None,
         description="With it people sign in by the old passport flow, for example at"

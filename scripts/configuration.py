@@ -15,6 +15,7 @@ from common.settings import SharedSettings
 from consumer.settings import ConsumerSettings
 from gateway.gateway_toml import CredentialEntry, UpstreamEntry
 from gateway.settings import GatewaySettings
+from gateway.signin.providers import oidc, slack
 
 PAGE = Path(__file__).parents[1] / "docs" / "configuration.md"
 
@@ -112,6 +113,20 @@ GROUPS = (
         ("app_", "feishu_"),
         "Of the gateway, for bot and login.",
     ),
+    Group(
+        "Signing in with OpenID Connect",
+        oidc.Settings,
+        ("oidc_",),
+        "Of the gateway. The provider must know the redirect URL `/auth/callback/oidc` below"
+        " `AUTH_SERVICE_URL`.",
+    ),
+    Group(
+        "Signing in with Slack",
+        slack.Settings,
+        ("slack_",),
+        "Of the gateway. The app must know the redirect URL `/auth/callback/slack` below"
+        " `AUTH_SERVICE_URL`.",
+    ),
     Group("Records", GatewaySettings, ("record_", "spool_"), "Of the gateway."),
     Group("Storing", ConsumerSettings, ("batch_", "prefetch_"), "Of the consumer."),
     Group("Logs", SharedSettings, ("log_",), "Of both. docs/events.md lists every event."),
@@ -148,7 +163,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     value: Any = field.default
-    if value is None or value in ((), frozenset()):
+    if not value and not isinstance(value, int | float):
         return ""
     if isinstance(value, bool):
         value = str(value).lower()

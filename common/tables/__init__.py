@@ -7,6 +7,7 @@ from common.tables.credential_decisions import credential_decisions
 from common.tables.exchanges import exchanges
 from common.tables.leases import leases
 from common.tables.identities import identities
+from common.tables.key_links import key_links
 from common.tables.link_queue import link_queue
 from common.tables.messages import messages
 from common.tables.nodes import nodes
@@ -18,7 +19,9 @@ from common.tables.records import records
 from common.tables.resources import resources
 from common.tables.switches import switches
 from common.tables.usage_daily import usage_daily
+from common.tables.used_sign_ins import used_sign_ins
 from common.tables.users import users
+from common.tables.web_sessions import web_sessions
 from common.tables.worker_reports import worker_reports
 
 __all__ = [
@@ -28,6 +31,7 @@ __all__ = [
     "exchanges",
     "leases",
     "identities",
+    "key_links",
     "link_queue",
     "messages",
     "metadata",
@@ -40,6 +44,8 @@ __all__ = [
     "resources",
     "switches",
     "usage_daily",
+    "used_sign_ins",
     "users",
+    "web_sessions",
     "worker_reports",
 ]

@@ -1,0 +1,76 @@
+"""Signing in with any OpenID Connect provider: Entra, Google, Keycloak, Authentik, …"""
+
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from gateway.auth.identities import Identity
+from gateway.errors import NotAdmitted
+from gateway.settings import GatewaySettings
+from gateway.signin.calls import ProviderCalls
+from gateway.signin.openid import Claims, Client, OpenIdConnect, display_name
+from gateway.signin.provider import Person
+
+
+class Settings(BaseModel):
+    """What this provider must be told."""
+
+    oidc_issuer: str = Field(
+        "",
+        description="Issuer of an OpenID Connect provider, exactly as it names itself:"
+        " `https://login.example.com/realms/team`.",
+    )
+    oidc_client_id: str = Field("", description="What the gateway is called there.")
+    oidc_client_secret: SecretStr = Field(
+        SecretStr(""), description="Its secret. Without it this login is not there."
+    )
+    oidc_title: str = Field(
+        "", description="What people call the provider, for the button. Not given: its host."
+    )
+    oidc_allowed_domains: str = Field(
+        "",
+        description="Domains whose people are let in, comma-separated; the provider must vouch for"
+        " it (`email_verified`, or Google's `hd`). Not given: everybody that the provider admits.",
+    )
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("give the address of an OpenID Connect issuer: https://…")
+        return value.strip()
+
+    @property
+    def domains(self) -> frozenset[str]:
+        listed = (part.strip().lower().lstrip("@") for part in self.oidc_allowed_domains.split(","))
+        return frozenset(part for part in listed if part)
+
+
+def provider(settings: GatewaySettings, calls: ProviderCalls) -> OpenIdConnect:
+    own = settings.section(Settings)
+    secret = own.oidc_client_secret.get_secret_value()
+    issuer, domains = own.oidc_issuer, own.domains
+
+    def who(claims: Claims) -> Person:
+        if domains and domains.isdisjoint(vouched_domains(claims)):
+            raise NotAdmitted
+        subject = claims["sub"]
+        return Person(Identity("oidc", issuer, subject), display_name(claims) or subject)
+
+    return OpenIdConnect(Client(issuer, own.oidc_client_id, secret), who, calls)
+
+
+def title(settings: GatewaySettings) -> str:
+    own = settings.section(Settings)
+    return own.oidc_title or urlsplit(own.oidc_issuer).hostname or "OpenID Connect"
+
+
+def vouched_domains(claims: Claims) -> set[str]:
+    """Domains of this person that the provider itself stands for.
+
+    Anybody may have entered any e-mail address at some providers: only a verified one counts.
+    """
+    found = {claims.get("hd")}
+    if claims.get("email_verified") is True:
+        found.add(str(claims.get("email")).rpartition("@")[2])
+    return {domain.lower() for domain in found if isinstance(domain, str) and domain}
