@@ -47,6 +47,9 @@ class FakeUpstream:
     def reset(self) -> None:
         """Forget requests, rules and resources."""
         self.requests: list[Received] = []
+        """All but those of `lists`."""
+        self.lists: list[Received] = []
+        """Requests for the list of models: a gateway makes them by itself, whenever it likes."""
         self.said: list[Said] = []
         """Right answers given, in order."""
         self._rules: list[Rule] = []
@@ -111,7 +114,8 @@ class FakeUpstream:
         if request.target.startswith("/_fake"):
             await send(connection, request, Behaviour(), self._controlled(request))
             return
-        self.requests.append(request)
+        listed = (request.method, request.path) == ("GET", "/models")
+        (self.lists if listed else self.requests).append(request)
         body = _object(request)
         model = body.get("model")
         behaviour = self._behaviour(request, model if isinstance(model, str) else None)
@@ -169,7 +173,7 @@ class FakeUpstream:
                 "key": r.key,
                 "hung_up": r.hung_up,
             }
-            for r in self.requests
+            for r in [*self.requests, *self.lists]
         ]
 
 

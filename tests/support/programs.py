@@ -10,6 +10,7 @@ import socket
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from random import SystemRandom
 from types import TracebackType
 from typing import Self
 
@@ -149,6 +150,12 @@ class Installation:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
+    """One that nobody listens on, and that the kernel gives to nobody's connection meanwhile."""
+    first_given = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in SystemRandom().sample(range(10_000, first_given), 100):
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:  # taken
+            continue
+    raise AssertionError("no port is free")
