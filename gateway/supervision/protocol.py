@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote
 
 import httptools
@@ -91,8 +91,7 @@ class Connection(asyncio.Protocol):
         self._unsent_bytes = 0
         self._refusal: GatewayError | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - streams have no other
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport, self.flow = transport, FlowControl(transport)
         self._server = _address(transport.get_extra_info("sockname"))
         self._client = _address(transport.get_extra_info("peername"))
