@@ -32,3 +32,11 @@ def _field(entry: Path, number: int) -> str | None:
     except (FileNotFoundError, ProcessLookupError):
         return None
     return stat.rpartition(")")[2].split()[number]
+
+
+def command_of(pid: int) -> list[str]:
+    """Its arguments; none if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace").split("\0")
+    except (FileNotFoundError, ProcessLookupError):
+        return []

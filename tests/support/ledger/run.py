@@ -1,0 +1,122 @@
+"""One run of the ledger: calls and blows for a while, then peace, then the books are compared."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from time import monotonic
+
+from tests.support.ledger.blows import Blows
+from tests.support.ledger.books import Books
+from tests.support.ledger.clients import Clients
+from tests.support.ledger.nemesis import schedule
+from tests.support.ledger.notes import Seen
+from tests.support.ledger.stored import Store
+from tests.support.ledger.world import Mode, World, world
+
+CLIENTS = 9
+_DRAINED_S = 150
+_LOOK_S, _QUIET_LOOKS = 0.2, 3
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a run."""
+
+    calls: Counter[str]
+    blows: Counter[str]
+    starts: int
+    """Of our programs, by those who keep them."""
+    records: int
+    discrepancies: list[str]
+
+    def __str__(self) -> str:
+        calls = ", ".join(f"{many} {what}" for what, many in sorted(self.calls.items()))
+        blows = ", ".join(f"{many} x {name}" for name, many in sorted(self.blows.items()))
+        found = [f"  {what}" for what in self.discrepancies[:40]]
+        return "\n".join(
+            [
+                f"calls: {calls}; {self.records} records; {self.starts} starts",
+                f"blows: {blows}",
+                f"{len(self.discrepancies)} discrepancies",
+                *found,
+            ]
+        )
+
+
+async def play(
+    mode: Mode,
+    directory: Path,
+    seed: int,
+    seconds: float,
+    alterations: Mapping[str, str] | None = None,
+) -> Report:
+    """One run in an empty directory. `seconds`: of calls and blows; before and after it takes its
+    time. What the programs printed is in the directory then."""
+    async with world(mode, directory, seed, alterations or {}) as made:
+        clients = Clients(made.port, Random(seed))
+        blows = Blows(made)
+        began = monotonic()
+        async with asyncio.TaskGroup() as group:
+            for number in range(CLIENTS):
+                group.create_task(clients.live(made.tokens[number % len(made.tokens)]))
+            planned = schedule(seed, seconds, embedded=made.embedded, disk=made.disk.mounted)
+            async with asyncio.TaskGroup() as dealing:
+                for blow in planned:
+                    dealing.create_task(blows.deal(blow))
+            await asyncio.sleep(max(0.0, seconds - (monotonic() - began)))
+            clients.stop()
+            made.heal()
+        return await _settle(made, clients, blows)
+
+
+async def _settle(made: World, clients: Clients, blows: Blows) -> Report:
+    """Peace: everything drains and is stopped; then the books."""
+    store = Store(made)
+    found = await _drained(made, store)
+    found += await _stopped(made)
+    found += [left async for left in store.left_over()]
+    entries = await store.entries()
+    upstream = made.upstream
+    books = Books(clients.seen, upstream.asked, upstream.answered, entries, blows.asleep)
+    found += books.discrepancies()
+    found += [wrong async for wrong in store.not_as_rebuilt()]
+    return Report(
+        Counter(_outcome(seen) for seen in clients.seen),
+        Counter(blows.dealt),
+        sum(kept.starts for kept in made.programs),
+        len(entries),
+        found,
+    )
+
+
+async def _drained(made: World, store: Store) -> list[str]:
+    """Waits until nothing is on its way; what still is, if that takes too long."""
+    await made.ready()
+    until, quiet = monotonic() + _DRAINED_S, 0
+    while quiet < _QUIET_LOOKS and monotonic() < until:
+        waiting = await store.waiting()
+        quiet = 0 if waiting else quiet + 1
+        await asyncio.sleep(_LOOK_S)
+    return [f"{many} {what} after {_DRAINED_S} s" for what, many in waiting.items()]
+
+
+async def _stopped(made: World) -> list[str]:
+    """Gateways first, as their last records have to be taken by somebody."""
+    found = []
+    for kept in made.programs:
+        if code := await kept.stop():
+            found.append(f"a program asked to stop exited with {code}")
+    return found
+
+
+def _outcome(seen: Seen) -> str:
+    if seen.id is None:
+        return "without answer"
+    if seen.good:
+        return "good"
+    if not seen.whole:
+        return "in part"
+    return f"told {seen.status}"
