@@ -20,7 +20,12 @@ from tests.support.watching import CHAT, MIB, idle, peak_bytes, question
 ENDLESS = Behaviour(text="on and on", cut_after=2, cut="hang")
 HALF = Behaviour(text="on and on", cut_after=20, cut="hang")
 HELD = 64 * MIB
-SETTINGS = {"POOL_WAIT_S": "0", "MAX_HELD_BYTES": str(HELD)}
+SETTINGS = {
+    "POOL_WAIT_S": "0",
+    "MAX_HELD_BYTES": str(HELD),
+    "BODY_TOTAL_TIMEOUT_S": "4",
+    "SEND_TIMEOUT_S": "4",
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,7 @@ def everything(client: socket.socket) -> bytes:
 
 def asked(house: Scene) -> int:
     """Questions that have reached the upstream."""
-    return sum(request.method == "POST" for request in house.upstream.requests)
+    return len(house.upstream.requests)
 
 
 def record_of(house: Scene, model: str) -> Any:
@@ -81,7 +86,7 @@ def test_who_hangs_up_ends_the_call(house: Scene, stage: str, reset: bool) -> No
             assert client.recv(100).startswith(b"HTTP/1.1 200 ")
         if reset:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    [request] = [r for r in house.upstream.requests if r.method == "POST"][before:]
+    [request] = house.upstream.requests[before:]
     eventually(lambda: request.hung_up, "the upstream to be left")
     record = record_of(house, model)
     assert record.status == "client_gone"
@@ -106,6 +111,33 @@ def test_who_hardly_reads_takes_little_memory(house: Scene) -> None:
         got = b"".join(client.recv(1024) for _ in range(1000))
         assert got.startswith(b"HTTP/1.1 200 ")
         assert peak_bytes(house) - before < 24 * MIB
+    eventually(lambda: idle(house), "nothing to be left")
+
+
+def test_who_never_reads_is_left_in_the_end(house: Scene) -> None:
+    house.upstream.behave(Behaviour(body="x" * (60 * MIB)), model="unread")
+    with connected(house) as client:
+        client.sendall(call(house, body=json.dumps(question("unread")).encode()))
+        record = record_of(house, "unread")
+        assert (record.status, record.http_status) == ("client_gone", 200)
+        eventually(lambda: idle(house), "nothing to be left")
+        assert len(everything(client)) < 60 * MIB
+    assert "client_stalled" in house.gateway.output
+
+
+def test_who_sends_in_drips_is_told_in_the_end(house: Scene) -> None:
+    before = asked(house)
+    with connected(house) as client:
+        client.sendall(head(house, "content-length: 1000"))
+        client.settimeout(0.1)
+        got = b""
+        for _ in range(600):  # a minute: ten times as long as it may take
+            with suppress(TimeoutError):
+                got = client.recv(65536)
+                break
+            client.sendall(b"{")
+    assert got.startswith(b"HTTP/1.1 408 ") and b"request_timeout" in got
+    assert asked(house) == before
     eventually(lambda: idle(house), "nothing to be left")
 
 
@@ -253,5 +285,5 @@ def test_who_pipelines_and_leaves_ends_the_call(house: Scene) -> None:
         client.sendall(call(house, body=body) + call(house))
         eventually(lambda: asked(house) == before + 1, "the call upstream")
         assert client.recv(100).startswith(b"HTTP/1.1 200 ")
-    [request] = [r for r in house.upstream.requests if r.method == "POST"][before:]
+    [request] = house.upstream.requests[before:]
     eventually(lambda: request.hung_up, "the upstream to be left")
