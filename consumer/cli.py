@@ -10,13 +10,11 @@ import typer
 from common.settings import SettingsError
 from consumer.commands import dead_letters, quarantine
 from consumer.commands.relink import relink
-from consumer.commands.run import run
+from consumer.commands.run import REFUSED, run
 from consumer.linker import UnknownUser
 from consumer.quarantine import NoSuchEntry
 from consumer.store import DatabaseAway
 
-REFUSED = 2
-"""A setting or an argument must be corrected first."""
 ABSENT = 1
 """What was asked for is not there."""
 

@@ -1,13 +1,13 @@
 """`gateway serve`: claims what it needs, prepares, then raises HTTP workers, demo and consumer.
 
 A parent of our own, because uvicorn's knows only identical workers, closes its listeners before
-anybody is told, and leaves its children running when it is killed. It imports everything once and
-shares that memory with the workers that it forks. How children live and die is in
-`gateway.supervision.family`; how a worker serves in `gateway.supervision.http`.
+anybody is told, and leaves its children running when it is killed. It imports everything once,
+most of it while a child prepares the database, and shares that memory with the workers that it
+forks. How children live and die is in `gateway.supervision.family`; what a worker does in
+`gateway.supervision.worker`.
 """
 
 import asyncio
-import gc
 import os
 import signal
 import socket
@@ -20,26 +20,18 @@ from types import FrameType
 from typing import TextIO
 
 import structlog
-from starlette.applications import Starlette
 
-from common import logs
+from common import logs, quick_start
 from common.settings import SettingsError
-from gateway.app import create_app
-from gateway.demo import server as demo
 from gateway.numbers import forget
 from gateway.prepare import Prepared, prepare
-from gateway.settings import GatewaySettings
+from gateway.settings import GatewaySettings, load_settings
 from gateway.supervision.family import Child, Family
-from gateway.supervision.http import Times, serve_http
 from gateway.supervision.listening import claim_data_dir, listen
 from gateway.supervision.preparation import in_child
 from gateway.supervision.welcome import base_url, demo_notice, greeting
 
 log = structlog.get_logger()
-
-AppFactory = Callable[[GatewaySettings, str | None], Starlette]
-"""Settings and the demo's address; the app keeps its Readiness as `app.state.readiness`, and as
-`app.state.reload` what to call at a hangup."""
 
 REFUSED = 2
 """Exit code: a setting must be corrected first."""
@@ -61,26 +53,41 @@ class _Ground:
     sock: socket.socket
     demo_sock: socket.socket | None
     prepared: Prepared
+    work: Callable[[GatewaySettings, str | None, socket.socket, Callable[[], None]], None]
+    """What an HTTP worker does, with the demo's address if there is one, and whom to tell that it
+    serves."""
 
     @property
     def demo_url(self) -> str | None:
         return f"http://127.0.0.1:{_port(self.demo_sock)}/v1" if self.demo_sock else None
 
 
-def serve(settings: GatewaySettings, app_of: AppFactory = create_app) -> int:
-    """Until SIGTERM or SIGINT. The exit code: 0 after one signal, 2 where a setting is refused."""
+def main() -> int:
+    """`gateway serve`, when that is all that was said; the exit code."""
+    try:
+        settings = load_settings()
+    except SettingsError as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return REFUSED
+    return serve(settings)
+
+
+def serve(settings: GatewaySettings, workers: str = "gateway.supervision.worker") -> int:
+    """Until SIGTERM or SIGINT. The exit code: 0 after one signal, 2 where a setting is refused.
+
+    `workers`: the module whose `work` is what an HTTP worker does.
+    """
     logs.configure(settings.log_level, settings.log_format)
     try:
         with _interruptible():
-            ground = _claim(settings)
+            ground = _claim(settings, workers)
     except SettingsError as refusal:
         sys.stderr.write(f"{refusal}\n")
         return REFUSED
     except _Stopped:
         return 0
-    gc.collect()
-    gc.freeze()  # what is never collected is never written to, and stays shared with the workers
-    code = _raise_family(ground, app_of)
+    quick_start.end()
+    code = _raise_family(ground)
     if code not in (0, REFUSED) and code < 128:
         sys.stderr.write(
             "The gateway cannot start: its HTTP worker ended before it served; the lines above say"
@@ -89,13 +96,15 @@ def serve(settings: GatewaySettings, app_of: AppFactory = create_app) -> int:
     return code
 
 
-def _claim(settings: GatewaySettings) -> _Ground:
+def _claim(settings: GatewaySettings, workers: str) -> _Ground:
     """Raises SettingsError."""
     claim_data_dir(settings.data_dir)
     sock = listen(settings.host, settings.openai_service_port)
     forget(settings.data_dir / "metrics")
     prepared = in_child(lambda: _prepare(settings), Prepared)
-    return _Ground(settings, sock, listen("127.0.0.1", 0) if settings.demo else None, prepared)
+    work = import_module(workers).work  # meanwhile: this takes the longest
+    demo_sock = listen("127.0.0.1", 0) if settings.demo else None
+    return _Ground(settings, sock, demo_sock, prepared(), work)
 
 
 def _prepare(settings: GatewaySettings) -> Prepared:
@@ -108,7 +117,7 @@ def _prepare(settings: GatewaySettings) -> Prepared:
     return prepare(settings, show_token=_at_terminal(sys.stdout))
 
 
-def _raise_family(ground: _Ground, app_of: AppFactory) -> int:
+def _raise_family(ground: _Ground) -> int:
     settings, children = ground.settings, []
     if settings.embedded:
         children.append(Child("consumer", _consume, _CONSUMER_STOP_S))
@@ -119,7 +128,7 @@ def _raise_family(ground: _Ground, app_of: AppFactory) -> int:
         children.append(
             Child(
                 f"http-{number}",
-                lambda: _work(ground, app_of, family.say_up),
+                lambda: ground.work(settings, ground.demo_url, ground.sock, family.say_up),
                 settings.drain_announce_s + settings.drain_timeout_s + _BEYOND_DRAIN_S,
                 essential=True,
                 reloads=True,
@@ -135,21 +144,9 @@ def _raise_family(ground: _Ground, app_of: AppFactory) -> int:
     return family.run()
 
 
-def _work(ground: _Ground, app_of: AppFactory, on_up: Callable[[], None]) -> None:
-    """An HTTP worker."""
-    settings = ground.settings
-    try:
-        app = app_of(settings, ground.demo_url)
-    except SettingsError as refusal:
-        sys.stderr.write(f"{refusal}\n")
-        sys.exit(REFUSED)
-    times = Times(settings.body_timeout_s, settings.drain_announce_s, settings.drain_timeout_s)
-    serve_http(app, ground.sock, app.state.readiness, times, on_up, app.state.reload)
-
-
 def _demonstrate(sock: socket.socket, demo_sock: socket.socket) -> None:
     sock.close()
-    demo.run(demo_sock)
+    import_module("gateway.demo.server").run(demo_sock)
 
 
 def _consume() -> None:

@@ -1,14 +1,31 @@
 """`consumer run`: store records until told to stop."""
 
+import sys
+
 import anyio
 import structlog
 
-from common import logs
+from common import logs, quick_start
+from common.settings import SettingsError
 from consumer.app import serve
 from consumer.decode import NewerRecord
 from consumer.settings import load_settings
 
 log = structlog.get_logger()
+
+REFUSED = 2
+"""Exit code: a setting must be corrected first."""
+
+
+def main() -> int:
+    """`consumer run`, when that is all that was said; the exit code."""
+    quick_start.end()
+    try:
+        run()
+    except SettingsError as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return REFUSED
+    return 0
 
 
 def run() -> None:

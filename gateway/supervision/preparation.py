@@ -26,14 +26,20 @@ class _Report(msgspec.Struct):
     refused: str | None = None
 
 
-def in_child(work: Callable[[], T], kind: type[T]) -> T:
-    """What `work` returned in a child that has ended since; `kind` says how to read it.
+def in_child(work: Callable[[], T], kind: type[T]) -> Callable[[], T]:
+    """Has a child do it; to be called for what `work` returned there, once. `kind` says how to
+    read it.
 
-    Raises SettingsError as `work` did, and one for whatever else ended it.
+    What is returned waits for the child's end, and raises SettingsError as `work` did, and one for
+    whatever else ended it.
     """
     ours, its = os.pipe()
     pid = fork(lambda: _report(work, its))
     os.close(its)
+    return lambda: _result(pid, ours, kind)
+
+
+def _result(pid: int, ours: int, kind: type[T]) -> T:
     with os.fdopen(ours, "rb") as pipe:
         told = pipe.read()
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -5,8 +5,9 @@ Habits: `well`; `refuses` to be built; `fails` in its start-up.
 
 import asyncio
 import os
+import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -19,6 +20,7 @@ from gateway.metrics import Metrics
 from gateway.settings import GatewaySettings, load_settings
 from gateway.status.endpoints import routes
 from gateway.status.readiness import Readiness
+from gateway.supervision import worker
 from gateway.supervisor import serve
 
 HABIT = sys.argv[1]
@@ -61,5 +63,14 @@ def app_of(settings: GatewaySettings, demo_url: str | None) -> Starlette:
     return app
 
 
+def work(
+    settings: GatewaySettings,
+    demo_url: str | None,
+    sock: socket.socket,
+    on_up: Callable[[], None],
+) -> None:
+    worker.work(settings, demo_url, sock, on_up, app_of)
+
+
 if __name__ == "__main__":
-    sys.exit(serve(load_settings(), app_of))
+    sys.exit(serve(load_settings(), __name__))

@@ -25,5 +25,5 @@ def test_wheel_holds_every_file_and_both_programs(tmp_path: Path) -> None:
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert ours - held == set()
-    assert "consumer = consumer.cli:main" in programs
-    assert "gateway = gateway.cli:main" in programs
+    assert "consumer = consumer.__main__:main" in programs
+    assert "gateway = gateway.__main__:main" in programs

@@ -21,7 +21,7 @@ class Made:
 
 
 def test_result_comes_from_another_process() -> None:
-    made = in_child(lambda: Made(os.getpid(), "ogw_x"), Made)
+    made = in_child(lambda: Made(os.getpid(), "ogw_x"), Made)()
     assert made.token == "ogw_x" and made.by != os.getpid()
 
 
@@ -30,7 +30,7 @@ def test_refusal_is_raised_again() -> None:
         raise SettingsError("DATABASE_URL is wrong: correct it.")
 
     with pytest.raises(SettingsError, match="DATABASE_URL is wrong: correct it"):
-        in_child(refuse, Made)
+        in_child(refuse, Made)()
 
 
 def test_any_other_failure_is_a_sentence() -> None:
@@ -38,7 +38,7 @@ def test_any_other_failure_is_a_sentence() -> None:
         raise LookupError("secret")
 
     with pytest.raises(SettingsError, match="LookupError") as refusal:
-        in_child(fail, Made)
+        in_child(fail, Made)()
     assert "secret" not in str(refusal.value)
 
 
@@ -48,4 +48,4 @@ def test_sudden_end_is_a_sentence() -> None:
         return Made(0)
 
     with pytest.raises(SettingsError, match="code -9"):
-        in_child(die, Made)
+        in_child(die, Made)()
