@@ -184,6 +184,15 @@ def test_of_a_large_answer_the_beginning_is_kept_and_all_of_it_counted(
     assert 0 < len(seen["large"].kept or b"") < LARGE
 
 
+def test_answers_that_were_cut_are_told_by_our_own_log_line(
+    house: Scene, seen: dict[str, Seen]
+) -> None:
+    lines = [json.loads(line) for line in house.gateway.output.splitlines() if line[:1] == "{"]
+    cut = {line["id"] for line in lines if line["event"] == "answer_cut"}
+    assert {str(one.record.id) for one in seen.values() if not one.whole} <= cut
+    assert {line.get("logger") for line in lines} <= {None}, "a library complains"
+
+
 def test_nothing_is_left_of_them(house: Scene, seen: dict[str, Seen]) -> None:
     assert seen
     assert idle(house)
