@@ -116,22 +116,15 @@ def create_app(settings: GatewaySettings, demo_url: str | None = None) -> Gatewa
         [(c.upstream.name, c.label) for c in credentials],
     )
     transport = _transport(settings)
-    pool = Pool(
-        credentials,
-        transport,
-        RULES[settings.load_balancer_rule](),
-        retry_count=settings.retry_count,
-        retry_time_s=settings.retry_time,
-        wait_s=settings.pool_wait_s,
-        on_attempt=metrics.attempt,
-    )
+    pool = _pool(settings, credentials, transport, metrics)
     spool = Spool(
         settings.data_dir / "spool",
         durability=settings.record_durability,
         max_bytes=settings.spool_max_bytes // settings.workers,
     )
     resources, announcements = ResourceStore(engine), _announcements(settings)
-    principals = Principals(AuthStore(for_tokens), announcements)
+    people = AuthStore(for_tokens)
+    principals = Principals(people, announcements)
     services = Services(
         settings=settings,
         auth=principals,
@@ -144,9 +137,9 @@ def create_app(settings: GatewaySettings, demo_url: str | None = None) -> Gatewa
     )
     reload = _reload(services, demo_url)
     desk = Desk(pool, CredentialStore(for_tokens))
-    ground = _ground(settings, engine, principals, announcements)
-    added = features(ground)
-    beside = [reload.run, desk.run, ground.keys.run, *_caring(settings, pool, transport, metrics)]
+    keys = KeyDesk(people, principals, _terms(settings), announcements)
+    added = features(_ground(services, engine, keys))
+    beside = [reload.run, desk.run, keys.run, *_caring(settings, pool, transport, metrics)]
     beside += [run for feature in added for run in feature.runs]
     running = _Running(
         services, (engine, for_tokens), transport, spool, _broker(settings), Readiness(), beside
@@ -266,6 +259,23 @@ def _caring(
     return [conditions.run, Prober(pool, transport, sharing.mine).run, sharing.run]
 
 
+def _pool(
+    settings: GatewaySettings,
+    credentials: Sequence[Credential],
+    transport: Transport,
+    metrics: Metrics,
+) -> Pool:
+    return Pool(
+        credentials,
+        transport,
+        RULES[settings.load_balancer_rule](),
+        retry_count=settings.retry_count,
+        retry_time_s=settings.retry_time,
+        wait_s=settings.pool_wait_s,
+        on_attempt=metrics.attempt,
+    )
+
+
 def _transport(settings: GatewaySettings) -> Transport:
     if settings.upstream_transport == "own":
         return OwnTransport()
@@ -283,16 +293,14 @@ def _broker(settings: GatewaySettings) -> Broker:
     return broker
 
 
-def _ground(
-    settings: GatewaySettings,
-    engine: AsyncEngine,
-    principals: Principals,
-    announcer: Announcer | None,
-) -> Ground:
-    terms = KeyTerms(settings.token_days, settings.token_days_max, settings.tokens_per_user)
-    keys = KeyDesk(AuthStore(engine), principals, terms, announcer)
+def _ground(services: Services, engine: AsyncEngine, keys: KeyDesk) -> Ground:
+    settings, under_way = services.settings, services.exchanges.under_way
     links = Links(engine, keys, settings.auth_service_url)
-    return Ground(settings, engine, principals, IdentityStore(engine), keys, links)
+    return Ground(settings, engine, keys.principals, IdentityStore(engine), keys, links, under_way)
+
+
+def _terms(settings: GatewaySettings) -> KeyTerms:
+    return KeyTerms(settings.token_days, settings.token_days_max, settings.tokens_per_user)
 
 
 def _announcements(settings: GatewaySettings) -> Announcer | None:

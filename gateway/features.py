@@ -16,6 +16,7 @@ from gateway.auth.identities import IdentityStore
 from gateway.auth.keys import KeyDesk
 from gateway.auth.links import Links
 from gateway.auth.principals import Principals
+from gateway.proxy.under_way import UnderWay
 from gateway.settings import GatewaySettings
 
 Run = Callable[[], Coroutine[Any, Any, Any]]
@@ -32,6 +33,7 @@ class Ground:
     identities: IdentityStore
     keys: KeyDesk
     links: Links
+    under_way: UnderWay
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Feature:
 
 def features(ground: Ground) -> list[Feature]:
     """Those that the settings ask for."""
-    made: list[Feature] = []
+    made: list[Feature] = [import_module("gateway.accounts.feature").feature(ground)]
     if _has_pages(ground.settings):
         made.append(import_module("gateway.signin.feature").feature(ground))
     return made

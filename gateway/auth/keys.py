@@ -6,6 +6,7 @@ keys or lets people order them comes here and to nothing below.
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Never, Protocol
@@ -54,8 +55,8 @@ class KeyDesk:
         terms: KeyTerms,
         announcer: Announcer | None = None,
     ) -> None:
-        self._store, self._principals, self._announcer = store, principals, announcer
-        self.terms = terms
+        self._store, self._announcer = store, announcer
+        self.principals, self.terms = principals, terms
         self._untold: deque[Change] = deque(maxlen=MOST_UNTOLD)
 
     async def issue(
@@ -134,6 +135,10 @@ class KeyDesk:
         await self._spread(Change("user_changed", user.id))
         return user
 
+    async def barred(self, user_ids: Sequence[int]) -> list[int]:
+        """Those of these users who are blocked or erased."""
+        return await self._store.barred(user_ids)
+
     async def changed(self, user_id: int) -> None:
         """Something else about a user did: what is known of their tokens is looked up anew."""
         await self._spread(Change("user_changed", user_id))
@@ -149,7 +154,7 @@ class KeyDesk:
 
     async def _spread(self, *changes: Change) -> None:
         for change in changes:
-            self._principals.apply(change)
+            self.principals.apply(change)
             if self._untold or not await self._tell(change):
                 self._untold.append(change)
 

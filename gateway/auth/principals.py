@@ -68,6 +68,7 @@ class Principals:
         self._wake = asyncio.Event()
         self._away = False
         self._changes_heard = 0
+        self._listeners: list[Callable[[Change], None]] = []
 
     async def authenticate(self, headers: Iterable[tuple[bytes, bytes]]) -> Principal:
         """Raises Unauthorized, InvalidToken, ExpiredToken, RevokedToken, BlockedUser (401),
@@ -99,6 +100,12 @@ class Principals:
         """A change that was announced, or made by this process, takes effect here."""
         self._changes_heard += 1
         self._cache.apply(change)
+        for listener in self._listeners:
+            listener(change)
+
+    def on_change(self, listener: Callable[[Change], None]) -> None:
+        """Call this with every change that takes effect here."""
+        self._listeners.append(listener)
 
     def _fresh(self, known: Known, digest: bytes) -> bool:
         tick = self._tick()

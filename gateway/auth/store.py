@@ -17,6 +17,7 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    or_,
     select,
     update,
 )
@@ -28,6 +29,7 @@ from gateway.auth.people import AccessToken, Issued, User
 from gateway.auth.principal import Principal, Role
 from gateway.auth.standing import Standing
 from gateway.auth.tokens import hash_token, hint, new_token
+from gateway.connections import answering
 from gateway.errors import (
     InvalidRequest,
     RevokedToken,
@@ -181,6 +183,16 @@ class AuthStore:
                 return {row.hash: _standing(row) for row in found}
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable from error
+
+    async def barred(self, user_ids: Sequence[int]) -> list[int]:
+        """Those of these users who are blocked or erased. Raises StoreUnavailable (503)."""
+        query = select(users.c.id).where(
+            users.c.id.in_(user_ids),
+            or_(users.c.blocked_at.is_not(None), users.c.erased_at.is_not(None)),
+        )
+        with answering():
+            async with self._engine.connect() as connection:
+                return list(await connection.scalars(query))
 
     async def note_used(self, used_at: Mapping[int, datetime]) -> None:
         """When each token was last used, by its id. Raises StoreUnavailable (503)."""

@@ -62,7 +62,7 @@ class OpenAISurface:
                 await self._refuse(error, scope, sink)
             except asyncio.CancelledError:
                 if not (sink.gone or sink.started):  # the gateway is being stopped
-                    await self._refuse(Interrupted(), scope, sink)
+                    await self._refuse(sink.cut_by or Interrupted(), scope, sink)
                 raise
             except ClientGone:
                 log.debug("client_left_early", path=scope["path"])

@@ -23,6 +23,7 @@ from gateway.proxy.ownership import Owner, ids_made
 from gateway.proxy.sink import ClientGone, Sink
 from gateway.proxy.sse import EventRelay, data_of, error_event, events
 from gateway.proxy.store import ResourceStore
+from gateway.proxy.under_way import UnderWay
 from gateway.proxy.upstream_errors import normalised, status_for
 from gateway.recording.spool import Entry, Spool
 from gateway.upstream.call import Call, Reply
@@ -65,6 +66,7 @@ class Exchanges:
         ping_s: float | None = None,
     ) -> None:
         """`ping_s`: silence after which a stream says that it lives; None: it never does."""
+        self.under_way = UnderWay()
         self._spool, self._pool = spool, pool
         self._resources, self._metrics, self._ping_s = resources, metrics, ping_s
 
@@ -73,6 +75,7 @@ class Exchanges:
         entry = await self._spool.begin(question.begin)
         exchange = _Exchange(question, entry, sink, self._resources, self._ping_s)
         self._metrics.call_started()
+        self.under_way.add(question.begin.user_id, sink)
         try:
             await self._answer(exchange, question.call)
         except GatewayError as error:
@@ -86,6 +89,7 @@ class Exchanges:
             exchange.leave()
             raise
         finally:
+            self.under_way.remove(question.begin.user_id, sink)
             exchange.count(self._metrics)
 
     async def _answer(self, exchange: "_Exchange", call: Call) -> None:
@@ -175,18 +179,19 @@ class _Exchange:
             await self._tell(error.status, headers, body)
 
     async def interrupt(self) -> None:
-        """Cancelled: nobody waits for the rest, or the gateway is being stopped and says so."""
+        """Cancelled: nobody waits for the rest, or the gateway is being stopped, or the user was
+        blocked, and it says so."""
+        error = self._sink.cut_by or Interrupted()
         if self._sink.gone or self._status is not None:
             self.leave()
         elif not self.sent:
-            error = Interrupted()
             self._response_type = "application/json"
             await self._whole("interrupted", error.status, [_JSON, *error.headers()], error.body())
         elif self._events is not None:
-            await self._break_off(Interrupted(), self._events)
+            await self._break_off(error, self._events)
         else:
             self.leave()
-            self._cut(Interrupted.code)
+            self._cut(error.code)
 
     def leave(self) -> None:
         """Nobody waits for the rest: end the record with what there is, without waiting for it."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from starlette.types import Receive, Send
 
+from gateway.errors import GatewayError
 from gateway.proxy.pings import Pings
 
 
@@ -20,6 +21,16 @@ class Sink(Protocol):
     @property
     def gone(self) -> bool:
         """Whether nobody is there any more."""
+        ...
+
+    @property
+    def cut_by(self) -> GatewayError | None:
+        """Why `cut` ended it; None: it did not."""
+        ...
+
+    def cut(self, error: GatewayError) -> bool:
+        """Cancel the task that answers, which says this and nothing after it. False: it has ended
+        anyway."""
         ...
 
     async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None: ...
@@ -62,6 +73,7 @@ class HttpSink:
         "_task",
         "_watch",
         "_when_gone",
+        "cut_by",
         "ended",
         "gone",
         "started",
@@ -81,6 +93,7 @@ class HttpSink:
         self._watch: asyncio.Task[None] | None = None
         self._pings: Pings | None = None
         self.gone = self.started = self.ended = False
+        self.cut_by: GatewayError | None = None
 
     async def __aenter__(self) -> "HttpSink":
         self._task = asyncio.current_task()
@@ -96,7 +109,7 @@ class HttpSink:
         other goes on."""
         self._stop_watching()
         self._stop_pings()
-        told = self.gone or self.ended
+        told = self.gone or self.ended or self.cut_by is not None
         if told and kind is asyncio.CancelledError and self._task is not None:
             self._task.uncancel()
             return True
@@ -118,6 +131,13 @@ class HttpSink:
         if self._task is not None and not self.ended:
             self.gone = True
             self._task.cancel()
+
+    def cut(self, error: GatewayError) -> bool:
+        if self._task is None or self.gone or self.ended or self.cut_by is not None:
+            return False
+        self.cut_by = error
+        self._task.cancel()
+        return True
 
     def _stop_watching(self) -> None:
         if self._watch is not None:

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from gateway.errors import GatewayError
 
-@dataclass
+
+@dataclass(eq=False)
 class CollectingSink:
     """What a client would have received."""
 
@@ -15,6 +17,9 @@ class CollectingSink:
     finished: bool = False
     aborted: bool = False
     gone: bool = False
+    cut_by: GatewayError | None = None
+    task: asyncio.Task[None] | None = None
+    """The one that answers, where it is to be cut."""
     leaves_after: int | None = None
     """After so many pieces the client hangs up."""
     kept_awake_s: float | None = None
@@ -30,6 +35,12 @@ class CollectingSink:
         task = asyncio.current_task()
         assert task is not None
         task.cancel()
+
+    def cut(self, error: GatewayError) -> bool:
+        assert self.task is not None
+        self.cut_by = error
+        self.task.cancel()
+        return True
 
     async def start(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         assert self.status is None, "started twice"

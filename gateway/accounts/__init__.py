@@ -1,0 +1,1 @@
+"""People's accounts: their own keys, registration, administration, and what a block cuts."""
