@@ -5,9 +5,9 @@ from common.tables.base import metadata
 from common.tables.conversations import conversations
 from common.tables.credential_decisions import credential_decisions
 from common.tables.exchanges import exchanges
-from common.tables.leases import leases
 from common.tables.identities import identities
 from common.tables.key_links import key_links
+from common.tables.leases import leases
 from common.tables.link_queue import link_queue
 from common.tables.messages import messages
 from common.tables.nodes import nodes
@@ -17,7 +17,10 @@ from common.tables.record_parts import record_parts
 from common.tables.record_quarantine import record_quarantine
 from common.tables.records import records
 from common.tables.resources import resources
+from common.tables.retention import retention
+from common.tables.sweep_queue import sweep_queue
 from common.tables.switches import switches
+from common.tables.tombstones import tombstones
 from common.tables.usage_daily import usage_daily
 from common.tables.used_sign_ins import used_sign_ins
 from common.tables.users import users
@@ -29,9 +32,9 @@ __all__ = [
     "conversations",
     "credential_decisions",
     "exchanges",
-    "leases",
     "identities",
     "key_links",
+    "leases",
     "link_queue",
     "messages",
     "metadata",
@@ -42,7 +45,10 @@ __all__ = [
     "record_quarantine",
     "records",
     "resources",
+    "retention",
+    "sweep_queue",
     "switches",
+    "tombstones",
     "usage_daily",
     "used_sign_ins",
     "users",

@@ -37,12 +37,17 @@ async def migrated(url: URL, revision: str = "head") -> None:
     await to_thread.run_sync(migrate, url, revision)
 
 
+def is_partition(name: str | None) -> bool:
+    """Of `records`, on Postgres: which there are is a matter of the date."""
+    return bool(name and name.startswith("records_"))
+
+
 async def tables(url: URL) -> set[str]:
     engine = make_engine(url)
     async with engine.connect() as connection:
         names = await connection.run_sync(lambda c: inspect(c).get_table_names())
     await engine.dispose()
-    return set(names)
+    return {name for name in names if not is_partition(name)}
 
 
 async def revision_of(url: URL) -> str | None:
@@ -76,7 +81,10 @@ async def test_what_is_migrated_is_what_the_code_says(empty: URL) -> None:
     await migrated(empty)
 
     def differences(connection: Connection) -> list[object]:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+        options = {"include_name": lambda name, kind, _: kind != "table" or not is_partition(name)}
+        return list(
+            compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+        )
 
     engine = make_engine(empty)
     async with engine.connect() as connection:
