@@ -25,6 +25,7 @@ from common.schema import SchemaOutdated, require_head
 from common.settings import SettingsError
 from consumer.backoff import delays
 from consumer.decode import NewerRecord
+from consumer.fresh import Fresh
 from consumer.linker import Linker
 from consumer.parts import Parts
 from consumer.prepare import Preparer
@@ -66,10 +67,11 @@ async def _serve(
     stored = asyncio.Event()
     limits = limits_of(settings)
     send, receive = create_memory_object_stream[Delivery](limits.messages)
-    worker = Worker(receive, make_preparer(), Store(engine), Parts(engine), limits, stored)
+    fresh = Fresh()
+    worker = Worker(receive, make_preparer(), Store(engine, fresh), Parts(engine), limits, stored)
     with send, receive:
         group.start_soon(source.run, send)
-        group.start_soon(_link, Linker(engine), stored)
+        group.start_soon(_link, Linker(engine, fresh), stored)
         stopping.first = worker.stop
         log.info("consumer_started", source=type(source).__name__)
         await worker.run()

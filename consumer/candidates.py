@@ -6,6 +6,7 @@ decided in `consumer.conversations`, and what is asked in `consumer.placing`.
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -108,6 +109,7 @@ def _matching(table: FromClause, key: Key, probe: FromClause) -> list[ColumnElem
     ]
 
 
+@cache
 def _on_postgres(key: Key) -> Select[Any]:
     """The probes as arrays; `LATERAL` reads no more of an index than the answer needs."""
     types: dict[str, TypeEngine[Any]] = {
@@ -139,6 +141,7 @@ def _arrays(probes: Sequence[Probe]) -> dict[str, list[Any]]:
     return {name: [getattr(probe, name) for probe in probes] for name in Probe._fields}
 
 
+@cache
 def _on_sqlite(key: Key) -> Select[Any]:
     """The probes as a JSON array; their hashes, which JSON cannot hold, end to end in one blob."""
     each = func.json_each(bindparam("probes")).table_valued("key", "value", name="each")

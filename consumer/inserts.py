@@ -37,17 +37,25 @@ def inserts_for(dialect_name: str) -> Inserts:
 
 
 class _PostgresInserts:
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, tuple[str, ...], tuple[str, ...]], _AnyInsert] = {}
+        """Statements by table, columns and sums: making one takes as long as running it."""
+
     async def new(self, connection: AsyncConnection, rows: Rows) -> set[UUID]:
-        insert = _or_skip(_from_arrays(records, rows), ["id"])
-        result = await connection.execute(insert.returning(records.c.id), _arrays(rows))
-        return set(result.scalars())
+        insert = self._insert(records, rows, ()).returning(records.c.id)
+        return set((await connection.execute(insert, _arrays(rows))).scalars())
 
     async def add(
         self, connection: AsyncConnection, table: Table, rows: Rows, sums: Sequence[str] = ()
     ) -> None:
         if rows:
-            insert = _resolved(_from_arrays(table, rows), table, sums)
-            await connection.execute(insert, _arrays(rows))
+            await connection.execute(self._insert(table, rows, sums), _arrays(rows))
+
+    def _insert(self, table: Table, rows: Rows, sums: Sequence[str]) -> _AnyInsert:
+        key = (table.name, tuple(rows[0]), tuple(sums))
+        if key not in self._made:
+            self._made[key] = _resolved(_from_arrays(table, rows), table, sums)
+        return self._made[key]
 
 
 class _SQLiteInserts:

@@ -30,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.tables import conversations, exchanges, link_queue, messages, nodes, records, users
 from consumer.conversations import Link, Placed
-from consumer.inserts import inserts_for
+from consumer.inserts import Inserts, inserts_for
 from consumer.link_rows import exchange_row, grown, node_row
 from consumer.linkable import Linkable, StoredRecord
 from consumer.prepare import LINKED_KINDS, LINKED_STATUSES
@@ -42,10 +42,10 @@ MOST_HASHES = 10_000
 class LinkStore:
     """One transaction of the linker."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, inserts: Inserts | None = None) -> None:
         self.connection = connection
         self._on_postgres = connection.dialect.name == "postgresql"
-        self._inserts = inserts_for(connection.dialect.name)
+        self._inserts = inserts or inserts_for(connection.dialect.name)
 
     async def prepare(self) -> None:
         """Fresh tables have no statistics, and plans made without them read whole tables."""
@@ -55,28 +55,29 @@ class LinkStore:
 
     async def waiting(
         self, limit: int, max_bytes: int, among: Collection[UUID] | None
-    ) -> list[UUID]:
+    ) -> dict[UUID, bool]:
         """Records to link, oldest first, as many as memory should hold; at least one if any wait.
+        And whether each still has a request.
 
         Those that another linker holds are left to it.
         """
         size = func.coalesce(records.c.request_size_bytes + records.c.response_size_bytes, 0)
-        queued = select(link_queue.c.record_id, size).outerjoin_from(
-            link_queue, records, records.c.id == link_queue.c.record_id
-        )
+        queued = select(
+            link_queue.c.record_id, size, records.c.request.is_not(None)
+        ).outerjoin_from(link_queue, records, records.c.id == link_queue.c.record_id)
         if among is not None:
             queued = queued.where(self._among(link_queue.c.record_id, among))
         queued = queued.order_by(link_queue.c.record_id).limit(limit)
         rows = await self.connection.execute(
             queued.with_for_update(of=link_queue, skip_locked=True)
         )
-        taken: list[UUID] = []
+        taken: dict[UUID, bool] = {}
         total = 0
-        for record_id, size_bytes in rows:
+        for record_id, size_bytes, asks in rows:
             total += size_bytes
             if taken and total > max_bytes:
                 break
-            taken.append(record_id)
+            taken[record_id] = asks
         return taken
 
     async def records(self, ids: Collection[UUID]) -> list[StoredRecord]:

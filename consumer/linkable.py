@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from common.answers import assemble
 from common.lenient import healed, may_hold_surrogates, parse
+from consumer.bodies import MESSAGES_WORTH_BYTES, packed, unpacked
 from consumer.canon import (
     Message,
     chain,
@@ -29,7 +31,6 @@ from consumer.transcripts import Transcript, Unreadable, transcript
 
 WINDOW_PAIRS = 4
 HINT_CHARACTERS = 200
-_WORTH_COMPRESSING_BYTES = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,13 @@ class StoredRecord:
     codec: int
 
 
+class Parsed(NamedTuple):
+    """A record's bodies, understood: as `common.lenient.parse` and `common.answers.assemble` do."""
+
+    request: Any
+    answer: dict[str, Any] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Content:
     """A message, or the system messages of one prompt, by its hash."""
@@ -62,9 +70,8 @@ class Content:
             body = msgspec.json.encode(self.body)
         except OverflowError:  # integers beyond 64 bits
             body = json.dumps(self.body).encode()
-        if len(body) > _WORTH_COMPRESSING_BYTES and len(small := zlib.compress(body)) < len(body):
-            return small, 1
-        return body, 0
+        [small], codec = packed(body, worth_bytes=MESSAGES_WORTH_BYTES)
+        return small, codec
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,33 +116,29 @@ _NOT_UNDERSTOOD = (
 """Whatever strange bodies can raise: they must not hold up other people's."""
 
 
-def linkable(record: StoredRecord) -> Linkable:
-    """Raises Unreadable, also for bodies that look like an attack on the reader."""
+def linkable(record: StoredRecord, parsed: Parsed | None = None) -> Linkable:
+    """`parsed`: its bodies, where somebody knows them already.
+
+    Raises Unreadable, also for bodies that look like an attack on the reader."""
     try:
-        said = _transcript(record)
-        return _hashed(record, said)
+        request, answer = parsed or _parsed(record)
+        return _hashed(record, transcript(record.kind, request, answer))
     except _NOT_UNDERSTOOD as error:
         raise Unreadable(
             str(error) if isinstance(error, Unreadable) else type(error).__name__
         ) from None
 
 
-def _transcript(record: StoredRecord) -> Transcript:
-    request = _unpacked(record.request, record.codec)
+def _parsed(record: StoredRecord) -> Parsed:
+    request = unpacked(record.request, record.codec)
     if not request:
         raise Unreadable("the request was not kept")
     asked = parse(request)
     if may_hold_surrogates(request):
         asked = healed(asked)
-    response = _unpacked(record.response, record.codec)
+    response = unpacked(record.response, record.codec)
     answer = assemble(record.kind, record.response_type, response) if response else None
-    return transcript(record.kind, asked, answer)
-
-
-def _unpacked(body: bytes | None, codec: int) -> bytes:
-    if not body:
-        return b""
-    return zlib.decompress(body) if codec == 1 else body
+    return Parsed(asked, answer)
 
 
 def _hashed(record: StoredRecord, said: Transcript) -> Linkable:

@@ -18,9 +18,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from consumer.conversations import Placed
 from consumer.faults import DATABASE_ERRORS, record_fault
+from consumer.fresh import Fresh
+from consumer.inserts import inserts_for
 from consumer.late import Late
 from consumer.link_store import LinkStore
-from consumer.linkable import Linkable, StoredRecord, linkable
+from consumer.linkable import Linkable, Parsed, StoredRecord, linkable
 from consumer.placing import Placing
 from consumer.transcripts import Unreadable
 
@@ -48,9 +50,11 @@ class _Taken:
 class Linker:
     """Places records, oldest first, in batches of one transaction."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, fresh: Fresh | None = None) -> None:
+        """`fresh`: what was stored a moment ago, already parsed."""
+        self._engine, self._fresh = engine, fresh or Fresh(0)
         self._on_sqlite = engine.dialect.name == "sqlite"
+        self._inserts = inserts_for(engine.dialect.name)
 
     async def run(self, wake: asyncio.Event) -> None:
         """Until cancelled: whatever waits, then at `wake` or after a second again.
@@ -63,6 +67,7 @@ class Linker:
                 while await self._link_undisturbed():
                     await checkpoint()
             except DATABASE_ERRORS as error:
+                self._fresh.clear()
                 log.warning("linking_delayed", error=type(error).__name__)
             with move_on_after(PAUSE_S):
                 await wake.wait()
@@ -113,7 +118,7 @@ class Linker:
             if reason is None:
                 raise
         async with self._engine.connect() as connection:
-            ids = await LinkStore(connection).waiting(limit, MOST_BYTES, among)
+            ids = list(await LinkStore(connection).waiting(limit, MOST_BYTES, among))
         if len(ids) > 1:
             middle = len(ids) // 2
             return await self._link(limit, ids[:middle]) + await self._link(limit, ids[middle:])
@@ -126,35 +131,41 @@ class Linker:
     async def _link_together(self, limit: int, among: Collection[UUID] | None) -> int:
         if self._on_sqlite:  # its one writer should not wait while bodies are read
             async with self._engine.connect() as connection:
-                taken = await _take(LinkStore(connection), limit, among)
+                taken = await self._take(LinkStore(connection), limit, among)
             if taken.ids:
                 async with self._engine.begin() as connection:
-                    await _place(LinkStore(connection), taken)
+                    await _place(LinkStore(connection, self._inserts), taken)
         else:
             async with self._engine.begin() as connection:
-                store = LinkStore(connection)
+                store = LinkStore(connection, self._inserts)
                 await store.prepare()
-                taken = await _take(store, limit, among)
+                taken = await self._take(store, limit, among)
                 if taken.ids:
                     await _place(store, taken)
         for id, reason in taken.unreadable:
             log.warning("record_unlinked", record_id=str(id), reason=reason)
         return len(taken.ids)
 
+    async def _take(self, store: LinkStore, limit: int, among: Collection[UUID] | None) -> _Taken:
+        waiting = await store.waiting(limit, MOST_BYTES, among)
+        if not waiting:
+            self._fresh.clear()
+            return _Taken((), (), ())
+        known = self._fresh.take({id for id, asks in waiting.items() if asks})
+        unknown = waiting.keys() - {record.id for record, _ in known}
+        read = await store.records(unknown) if unknown else []
+        both = [*known, *((record, None) for record in read)]
+        return await asyncio.to_thread(_understood, list(waiting), both)
 
-async def _take(store: LinkStore, limit: int, among: Collection[UUID] | None) -> _Taken:
-    ids = await store.waiting(limit, MOST_BYTES, among)
-    if not ids:
-        return _Taken((), (), ())
-    return await asyncio.to_thread(_understood, ids, await store.records(ids))
 
-
-def _understood(ids: Sequence[UUID], records: Sequence[StoredRecord]) -> _Taken:
+def _understood(
+    ids: Sequence[UUID], records: Sequence[tuple[StoredRecord, Parsed | None]]
+) -> _Taken:
     linkables: list[Linkable] = []
     unreadable: list[tuple[UUID, str]] = []
-    for record in records:
+    for record, parsed in records:
         try:
-            linkables.append(linkable(record))
+            linkables.append(linkable(record, parsed))
         except Unreadable as error:
             unreadable.append((record.id, str(error)))
     return _Taken(ids, linkables, unreadable)

@@ -3,7 +3,6 @@
 Runs in a thread: it decompresses, parses and counts, and touches neither database nor event loop.
 """
 
-import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -14,14 +13,15 @@ import msgspec
 from common.answers import assemble
 from common.lenient import healed, healed_text, may_hold_surrogates, parse
 from common.record import Begin
+from consumer.bodies import packed
 from consumer.decode import BadRecord, Decoded, decode
+from consumer.linkable import Parsed
 from consumer.usage import Meter, Usage
 
 LINKED_KINDS = ("chat", "completion", "response")
 LINKED_STATUSES = ("complete", "interrupted", "client_gone")
 MODEL_CHARACTERS = 256
 """Models and hints are indexed, and an index entry has a limit."""
-_WORTH_COMPRESSING_BYTES = 256
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -70,6 +70,8 @@ class PreparedRecord:
     """Its exchange has a place in a conversation."""
     frames: bytes
     """As it arrived, in case that the database refuses the row."""
+    parsed: Parsed | None = None
+    """Its bodies, if it is linkable."""
 
 
 class Preparer:
@@ -89,8 +91,9 @@ class Preparer:
             row = _row(decoded, usage, (answer or {}).get("model"))
         except OverflowError:
             raise BadRecord(begin.id, "one of its times is no time") from None
-        linkable = begin.kind in LINKED_KINDS and end.status in LINKED_STATUSES
-        return PreparedRecord(row, linkable and isinstance(request, dict), frames)
+        linked = begin.kind in LINKED_KINDS and end.status in LINKED_STATUSES
+        parsed = Parsed(request, answer) if linked and isinstance(request, dict) else None
+        return PreparedRecord(row, parsed is not None, frames, parsed)
 
 
 def _parsed(begin: Begin) -> Any:
@@ -106,7 +109,7 @@ def _parsed(begin: Begin) -> Any:
 
 def _row(decoded: Decoded, usage: Usage | None, model_used: Any) -> Row:
     begin, end, response = decoded
-    request, answer, codec = _packed(begin.request, response)
+    (request, answer), codec = packed(begin.request, response)
     used = usage or (None,) * 5
     return Row(
         id=UUID(bytes=begin.id),
@@ -133,11 +136,11 @@ def _row(decoded: Decoded, usage: Usage | None, model_used: Any) -> Row:
         reasoning_tokens=used[3],
         usage_source=used[4],
         request_type=clean(begin.request_type),
-        request=request,
+        request=request or None,
         request_size_bytes=_size(end.request_size_bytes, begin.request),
         request_sha256=end.request_sha256,
         response_type=clean(end.response_type),
-        response=answer,
+        response=answer or None,
         response_size_bytes=_size(end.response_size_bytes, response),
         response_sha256=end.response_sha256,
         codec=codec,
@@ -161,12 +164,3 @@ def _size(given: int | None, body: bytes) -> int:
 def _time(microseconds: int) -> datetime:
     """Raises OverflowError."""
     return _EPOCH + timedelta(microseconds=microseconds)
-
-
-def _packed(request: bytes, response: bytes) -> tuple[bytes | None, bytes | None, int]:
-    """Both bodies and their common codec: 1 (zlib) where that pays, else 0."""
-    if len(request) + len(response) > _WORTH_COMPRESSING_BYTES:
-        packed = [zlib.compress(body) if body else b"" for body in (request, response)]
-        if sum(map(len, packed)) < len(request) + len(response):
-            return packed[0] or None, packed[1] or None, 1
-    return request or None, response or None, 0

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from common.tables import link_queue, record_quarantine, usage_daily
 from consumer.faults import DATABASE_ERRORS, record_fault
+from consumer.fresh import Fresh
 from consumer.inserts import inserts_for
 from consumer.prepare import PreparedRecord
 
@@ -39,19 +40,25 @@ class Rejected:
 class Store:
     """Where records end up."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, fresh: Fresh | None = None) -> None:
+        """`fresh`: where what has been stored is kept for the linker."""
+        self._engine, self._fresh = engine, fresh or Fresh(0)
         self._inserts = inserts_for(engine.dialect.name)
 
     async def save(
         self, records: Sequence[PreparedRecord], rejected: Sequence[Rejected] = ()
     ) -> list[Rejected]:
         """All of them, and returns those that went into quarantine. Raises DatabaseAway."""
-        if not records and not rejected:
-            return []
+        await self._fresh.room()
+        return await self._save(records, rejected) if records or rejected else []
+
+    async def _save(
+        self, records: Sequence[PreparedRecord], rejected: Sequence[Rejected]
+    ) -> list[Rejected]:
         try:
             async with self._engine.begin() as connection:
                 await self._write(connection, records, rejected)
+            self._fresh.keep(records)
             return list(rejected)
         except DATABASE_ERRORS as error:
             reason = record_fault(error)
@@ -59,9 +66,10 @@ class Store:
                 raise DatabaseAway(told(error)) from error
         if len(records) == 1:
             bad = Rejected(records[0].row.id.bytes, reason, records[0].frames)
-            return await self.save([], [*rejected, bad])
+            return await self._save([], [*rejected, bad])
         middle = len(records) // 2
-        return await self.save(records[:middle], rejected) + await self.save(records[middle:])
+        first = await self._save(records[:middle], rejected)
+        return first + await self._save(records[middle:], ())
 
     async def _write(
         self,

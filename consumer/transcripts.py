@@ -5,7 +5,6 @@ have been put together before (`common.answers`).
 """
 
 import json
-import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -222,11 +221,9 @@ def _joined(parts: list[Any]) -> Any:
 
 def _one_line(text: str) -> str:
     """Safe to show anywhere: neither line ends nor control or direction characters."""
-    words = _SPACE.sub(" ", text[: 8 * TITLE_CHARACTERS])
-    shown = "".join(c for c in words if unicodedata.category(c)[0] != "C").strip()
+    shown = " ".join(text[: 8 * TITLE_CHARACTERS].split())
+    if not shown.isprintable():
+        shown = "".join(c for c in shown if unicodedata.category(c)[0] != "C").strip()
     if len(shown) <= TITLE_CHARACTERS:
         return shown
     return shown[: TITLE_CHARACTERS - 1].rstrip() + "…"
-
-
-_SPACE = re.compile(r"[\s\u2028\u2029\x85]+")
