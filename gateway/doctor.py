@@ -19,6 +19,7 @@ from gateway.checks.check import Check
 from gateway.checks.configured import check_settings
 from gateway.checks.database import check_database
 from gateway.checks.disk import check_disk
+from gateway.checks.sign_in import check_sign_in
 from gateway.checks.upstreams import check_addresses, check_key
 from gateway.settings import GatewaySettings
 
@@ -60,6 +61,7 @@ def _looks(settings: GatewaySettings, engine: AsyncEngine) -> Iterator[tuple[str
         url = settings.amqp_url.get_secret_value()
         yield "broker", check_broker(url, settings.amqp_prefix)
     yield "Redis", _alone(check_redis(settings.redis))
+    yield "login", check_sign_in(settings)
 
 
 async def _alone(check: Awaitable[Check]) -> list[Check]:

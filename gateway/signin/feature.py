@@ -1,7 +1,6 @@
 """What signing in adds to a worker, by the settings. The only place of this feature that builds."""
 
 from collections.abc import Iterator, Mapping
-from importlib import import_module
 
 import anyio
 import httpx2
@@ -13,9 +12,10 @@ from gateway.signin import endpoints, endpoints_keys, endpoints_links, endpoints
 from gateway.signin.calls import ProviderCalls
 from gateway.signin.endpoints import Door
 from gateway.signin.endpoints_start import Choice
+from gateway.signin.making import configured, made, title
 from gateway.signin.pages import Pages
 from gateway.signin.provider import Provider
-from gateway.signin.providers import ALIASES, PROVIDERS, Entry
+from gateway.signin.providers import ALIASES, Entry
 from gateway.signin.schema import LINKS, LOGIN
 from gateway.signin.store import SignInStore
 from gateway.signin.web import Address, Web
@@ -24,7 +24,7 @@ from gateway.signin.web import Address, Web
 def feature(ground: Ground) -> Feature:
     """Raises SettingsError."""
     settings = ground.settings
-    entries = [entry for entry in PROVIDERS if not settings.lacking(entry.needs)]
+    entries = configured(settings)
     address = Address(settings.auth_service_url)
     web = Web(Pages(address.base, address.url), address, login=bool(entries))
     begin = endpoints_start.routes(web, [_choice(entry, settings) for entry in entries])
@@ -33,7 +33,7 @@ def feature(ground: Ground) -> Feature:
         return Feature([*begin, *links], openapi=LINKS)
     client = httpx2.AsyncClient(follow_redirects=False, trust_env=False, timeout=None)
     calls = ProviderCalls(client)
-    providers = {entry.name: _provider(entry, settings, calls) for entry in entries}
+    providers = {entry.name: made(entry, settings, calls) for entry in entries}
 
     async def run() -> None:
         try:
@@ -57,12 +57,6 @@ def _login(ground: Ground, web: Web, doors: Mapping[str, Door]) -> list[BaseRout
     ]
 
 
-def _provider(entry: Entry, settings: GatewaySettings, calls: ProviderCalls) -> Provider:
-    module = import_module(f"gateway.signin.providers.{entry.name}")
-    made: Provider = module.provider(settings, calls)
-    return made
-
-
 def _doors(
     providers: Mapping[str, Provider], settings: GatewaySettings
 ) -> Iterator[tuple[str, Door]]:
@@ -76,6 +70,5 @@ def _doors(
 
 
 def _choice(entry: Entry, settings: GatewaySettings) -> Choice:
-    module = import_module(f"gateway.signin.providers.{entry.name}")
-    title = entry.title or module.title(settings)
-    return Choice(entry.name, title, entry.title_zh or title)
+    shown = title(entry, settings)
+    return Choice(entry.name, shown, entry.title_zh or shown)

@@ -56,7 +56,7 @@ class Pages:
     def failure(self, error: GatewayError, words: Words, way: str, way_name: str) -> str:
         """What happened and what to do, by the error's code; `way` leads on from there."""
         title, text = words.failure(error.code)
-        if error.code.startswith("invalid_"):
+        if error.code == "invalid_request" and words.language == "en":
             text = error.message
         return self.page(
             "failure", words, title=title, text=text, way=way, way_name=way_name,
@@ -89,4 +89,5 @@ CURL = """\
 curl $OPENAI_BASE_URL/chat/completions \\
   -H "Authorization: Bearer $OPENAI_API_KEY" \\
   -H "Content-Type: application/json" \\
-  -d '{"model": "gpt-4.1", "messages": [{"role": "user", "content": "Hello!"}]}'"""
+  -d '{"model": "gpt-4.1",
+       "messages": [{"role": "user", "content": "Hello!"}]}'"""

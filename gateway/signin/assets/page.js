@@ -46,7 +46,9 @@ for (const button of document.querySelectorAll("[data-copy]")) {
   });
 }
 
-const language = document.documentElement.lang;
+// the page's language as this reader writes it: en-GB has other dates than en-US
+const spoken = document.documentElement.lang;
+const language = navigator.languages.find((one) => one.slice(0, 2) === spoken.slice(0, 2)) ?? spoken;
 const day = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
 const minute = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 for (const time of document.querySelectorAll("time[datetime]")) {
