@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
