@@ -10,9 +10,10 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity
 
 from common.broker import Topology, connect
+from tests.support.alterations.failpoints import STEPS, armed
 from tests.support.fault_proxy import FaultProxy
 from tests.support.ledger.books import Asleep
-from tests.support.ledger.nemesis import Blow
+from tests.support.ledger.nemesis import DIE, Blow
 from tests.support.ledger.programs import Kept, send
 from tests.support.ledger.servers import Server
 from tests.support.ledger.world import World
@@ -37,6 +38,9 @@ class Blows:
         what, _, whom = blow.fault.name.partition(" ")
         if whom in self._world.ways:
             await _block(self._world.ways[whom], what, blow.lasts_s)
+            return
+        if what == DIE:
+            await self._arm(whom, blow.lasts_s)
             return
         match whom:
             case "a worker" | "the gateway" | "a consumer":
@@ -68,6 +72,14 @@ class Blows:
             number = signal.SIGKILL if what == "kill" else signal.SIGTERM
             for pid in pids if what == "kill" else pids[:1]:
                 send(pid, number)
+
+    async def _arm(self, name: str, lasts_s: float) -> None:
+        [step] = [step for step in STEPS if step.name == name]
+        with armed(self._world.failpoints, step) as hit, suppress(TimeoutError):
+            async with asyncio.timeout(lasts_s):
+                while not hit.exists():  # noqa: ASYNC110 - the dead tell nobody
+                    await asyncio.sleep(0.02)
+                self.dealt.append("died of it")
 
     def _chosen(self, whom: str) -> list[int]:
         world = self._world

@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-LANES = 2
+from tests.support.alterations.failpoints import CONSUMER_STEPS, GATEWAY_STEPS
+
+LANES = 3
 """Faults at once."""
+DIE = "die"
+"""Of a failpoint, as soon as the step is reached."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class Fault:
     embedded: bool = False
     """Possible where there are no services, too."""
     often: int = 1
+    only: str | None = None
+    """The mode that alone has it."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,7 @@ class Blow:
 
 
 _MOMENT, _WHILE = (0.1, 1.5), (0.5, 3.0)
+_OFTEN_PASSED = ("call", "long", "parts")
 FAULTS = (
     Fault("kill a worker", "gateway", embedded=True, often=3),
     Fault("kill the gateway", "gateway", embedded=True),
@@ -57,6 +64,12 @@ FAULTS = (
     Fault("kill the database", "database", _MOMENT),
     Fault("freeze the database", "database", _WHILE),
     *(
+        Fault(f"{DIE} {step.name}", whose, (2.0, 4.0), embedded=True, only=step.only)
+        for whose, steps in (("gateway", GATEWAY_STEPS), ("consumer", CONSUMER_STEPS))
+        for step in steps
+        if step.needs in _OFTEN_PASSED
+    ),
+    *(
         Fault(f"{what} {way}", way, lasts_s, embedded=way == "upstream")
         for way in ("gateway-broker", "consumer-broker", "gateway-database", "consumer-database",
                     "upstream")
@@ -68,10 +81,11 @@ _BESIDE = {"broker": ("gateway-broker", "consumer-broker")}
 """Deleting a queue takes the ways to it as well."""
 
 
-def schedule(seed: int, seconds: float, *, embedded: bool, disk: bool = True) -> list[Blow]:
+def schedule(seed: int, seconds: float, mode: str, *, disk: bool = True) -> list[Blow]:
     """By time. Every fault has its turn before one comes again."""
     random = Random(seed)
-    kinds = [fault for fault in FAULTS if fault.embedded or not embedded]
+    kinds = [fault for fault in FAULTS if fault.embedded or mode == "services"]
+    kinds = [fault for fault in kinds if fault.only in (None, mode)]
     kinds = [fault for fault in kinds if disk or fault.acts_on != "disk"]
     blows: list[Blow] = []
     waiting: list[Fault] = []

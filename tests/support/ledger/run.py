@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -11,7 +10,7 @@ from time import monotonic
 from tests.support.ledger.blows import Blows
 from tests.support.ledger.books import Books
 from tests.support.ledger.clients import Clients
-from tests.support.ledger.nemesis import schedule
+from tests.support.ledger.nemesis import Blow, schedule
 from tests.support.ledger.notes import Seen
 from tests.support.ledger.stored import Store
 from tests.support.ledger.world import Mode, World, world
@@ -31,6 +30,8 @@ class Report:
     """Of our programs, by those who keep them."""
     records: int
     discrepancies: list[str]
+    took: dict[str, float]
+    """Seconds of each part."""
 
     def __str__(self) -> str:
         calls = ", ".join(f"{many} {what}" for what, many in sorted(self.calls.items()))
@@ -40,6 +41,7 @@ class Report:
             [
                 f"calls: {calls}; {self.records} records; {self.starts} starts",
                 f"blows: {blows}",
+                "took: " + ", ".join(f"{name} {s:.1f} s" for name, s in self.took.items()),
                 f"{len(self.discrepancies)} discrepancies",
                 *found,
             ]
@@ -51,44 +53,51 @@ async def play(
     directory: Path,
     seed: int,
     seconds: float,
-    alterations: Mapping[str, str] | None = None,
+    mutant: str | None = None,
 ) -> Report:
     """One run in an empty directory. `seconds`: of calls and blows; before and after it takes its
     time. What the programs printed is in the directory then."""
-    async with world(mode, directory, seed, alterations or {}) as made:
-        clients = Clients(made.port, Random(seed))
-        blows = Blows(made)
-        began = monotonic()
+    clock = Clock()
+    async with world(mode, directory, seed, mutant) as made:
+        clients, blows = Clients(made.port, Random(seed)), Blows(made)
+        clock.tell("start")
         async with asyncio.TaskGroup() as group:
             for number in range(CLIENTS):
                 group.create_task(clients.live(made.tokens[number % len(made.tokens)]))
-            planned = schedule(seed, seconds, embedded=made.embedded, disk=made.disk.mounted)
-            async with asyncio.TaskGroup() as dealing:
-                for blow in planned:
-                    dealing.create_task(blows.deal(blow))
-            await asyncio.sleep(max(0.0, seconds - (monotonic() - began)))
+            await _fight(blows, schedule(seed, seconds, made.mode, disk=made.disk.mounted))
             clients.stop()
             made.heal()
-        return await _settle(made, clients, blows)
+        clock.tell("calls and blows")
+        return await _settle(made, clients, blows, clock)
 
 
-async def _settle(made: World, clients: Clients, blows: Blows) -> Report:
+async def _fight(blows: Blows, planned: list[Blow]) -> None:
+    async with asyncio.TaskGroup() as dealing:
+        for blow in planned:
+            dealing.create_task(blows.deal(blow))
+
+
+async def _settle(made: World, clients: Clients, blows: Blows, clock: "Clock") -> Report:
     """Peace: everything drains and is stopped; then the books."""
     store = Store(made)
     found = await _drained(made, store)
+    clock.tell("drain")
     found += await _stopped(made)
+    clock.tell("stop")
     found += [left async for left in store.left_over()]
     entries = await store.entries()
     upstream = made.upstream
     books = Books(clients.seen, upstream.asked, upstream.answered, entries, blows.asleep)
     found += books.discrepancies()
     found += [wrong async for wrong in store.not_as_rebuilt()]
+    clock.tell("books")
     return Report(
         Counter(_outcome(seen) for seen in clients.seen),
         Counter(blows.dealt),
         sum(kept.starts for kept in made.programs),
         len(entries),
         found,
+        clock.took,
     )
 
 
@@ -120,3 +129,16 @@ def _outcome(seen: Seen) -> str:
     if not seen.whole:
         return "in part"
     return f"told {seen.status}"
+
+
+class Clock:
+    """How long each part took."""
+
+    def __init__(self) -> None:
+        self.took: dict[str, float] = {}
+        self._since = monotonic()
+
+    def tell(self, part: str) -> None:
+        """It is over."""
+        now = monotonic()
+        self.took[part], self._since = now - self._since, now

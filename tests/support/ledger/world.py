@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Literal
 
 import httpx2
 
+from tests.support.alterations import environment
 from tests.support.fault_proxy import FaultProxy
 from tests.support.ledger.disk import SmallDisk
 from tests.support.ledger.programs import Kept
@@ -30,6 +31,7 @@ _SETTINGS = {
     "FIRST_BYTE_TIMEOUT_S": "10",
     "IDLE_TIMEOUT_S": "10",
     "DRAIN_TIMEOUT_S": "2",
+    "SPOOL_MAX_BYTES": str(64 * 1024 * 1024),  # small segments: more of them
     "LOG_FORMAT": "json",
 }
 _PEOPLE = ("alice", "bob", "carol")
@@ -42,8 +44,8 @@ class World:
     mode: Mode
     directory: Path
     random: Random
-    alterations: Mapping[str, str]
-    """Further settings: what `tests.support.altered` is to change in the programs."""
+    mutant: str | None
+    """Whose safeguard the programs lack: see `tests.support.alterations`."""
     upstream: NonceUpstream = field(default_factory=NonceUpstream)
     ways: dict[str, FaultProxy] = field(default_factory=dict)
     consumers: list[Kept] = field(default_factory=list)
@@ -51,7 +53,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.port, self.data = free_port(), self.directory / "data"
-        self.disk = SmallDisk(self.data)
+        self.disk, self.failpoints = SmallDisk(self.data), self.directory / "failpoints"
 
     @property
     def embedded(self) -> bool:
@@ -74,7 +76,7 @@ class World:
             "DATA_DIR": str(self.data),
             "OPENAI_URL": f"http://127.0.0.1:{self.ways['upstream'].port}/v1",
             **_SETTINGS,
-            **self.alterations,
+            **environment(self.failpoints, self.mutant, briefly=True),
         }
         if not self.embedded:
             database, broker = self.ways[f"{program}-database"], self.ways[f"{program}-broker"]
@@ -119,6 +121,7 @@ class World:
 
     async def start(self, exits: AsyncExitStack) -> None:
         self.directory.chmod(0o755)  # others' servers run as others
+        self.failpoints.mkdir()
         self.disk.mount()
         exits.callback(self.disk.unmount)
         await exits.enter_async_context(self.upstream)
@@ -164,10 +167,10 @@ class World:
 
 @asynccontextmanager
 async def world(
-    mode: Mode, directory: Path, seed: int, alterations: Mapping[str, str]
+    mode: Mode, directory: Path, seed: int, mutant: str | None = None
 ) -> AsyncIterator[World]:
     """Running, and ready for calls."""
-    made = World(mode, directory, Random(seed), alterations)
+    made = World(mode, directory, Random(seed), mutant)
     async with AsyncExitStack() as exits:
         await made.start(exits)
         async with asyncio.TaskGroup() as group:
