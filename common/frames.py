@@ -23,6 +23,8 @@ class FrameKind(IntEnum):
     BEGIN = 1
     CHECKPOINT = 2
     END = 3
+    PROGRESS = 4
+    """An `End` that says how far it has come; the last one counts, while there is no end."""
     SEGMENT = 16
     """Inside a spool only: the first frame of each segment."""
     MOVED = 17

@@ -8,6 +8,10 @@ from common.frames import Frame, FrameKind, read_frames
 from common.record import SCHEMA_VERSION, Begin, End, decode_begin, decode_end
 
 
+_BETWEEN = frozenset({FrameKind.CHECKPOINT, FrameKind.PROGRESS})
+"""What may stand between a record's beginning and its end; the end knows more than any progress."""
+
+
 class BadRecord(ValueError):
     """These frames are no record. The message says why, without any of what they hold."""
 
@@ -59,12 +63,11 @@ def _decode(frames: bytes, read: list[Frame]) -> Decoded:
     version = _version_decoder.decode(read[0].payload).version
     if version > SCHEMA_VERSION:
         raise NewerRecord(version)
-    if [frame.kind for frame in read[1:]] != [FrameKind.CHECKPOINT] * (len(read) - 2) + [
-        FrameKind.END
-    ]:
+    kinds = [frame.kind for frame in read[1:]]
+    if kinds[-1:] != [FrameKind.END] or not _BETWEEN.issuperset(kinds[:-1]):
         raise ValueError("it is not a beginning, checkpoints and one end")
     begin, end = decode_begin(read[0].payload), decode_end(read[-1].payload)
     if {begin.id} != {frame.record_id for frame in read}:
         raise ValueError("its frames belong to several records")
-    pieces = [frame.payload for frame in read[1:-1]]
+    pieces = [frame.payload for frame in read[1:-1] if frame.kind == FrameKind.CHECKPOINT]
     return Decoded(begin, end, b"".join([*pieces, end.response]))

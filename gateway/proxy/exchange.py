@@ -93,7 +93,7 @@ class Exchanges:
             exchange.count(self._metrics)
 
     async def _answer(self, exchange: "_Exchange", call: Call) -> None:
-        reply = await self._pool.send(call)
+        reply = await self._pool.send(call, exchange.keep_progress)
         try:
             while (failure := await exchange.relay(reply)) is not None:
                 if exchange.sent:
@@ -198,6 +198,10 @@ class _Exchange:
         if self._status is None:
             self._end("client_gone" if self._sink.gone else "interrupted")
 
+    def keep_progress(self) -> None:
+        """On disk, should this process die before the record's end."""
+        self._entry.keep(self._so_far())
+
     def count(self, metrics: Metrics) -> None:
         metrics.call_ended(
             self._question.begin.kind,
@@ -235,6 +239,7 @@ class _Exchange:
         if length is not None and reply.status != 204:
             headers.append((b"content-length", length))
         await self._start(reply.status, [*headers, self._overhead()])
+        self._entry.progress = self._so_far
         digest = None if kept else sha256()
         size, held = 0, b""
         try:
@@ -260,7 +265,7 @@ class _Exchange:
         question = self._question
         kind = question.begin.kind
         relay = EventRelay(responses=kind == "response", hide_usage=question.hide_usage)
-        self._events = relay
+        self._events, self._entry.progress = relay, self._so_far
         unmade = question.makes_resources
         try:
             while relay.last is None and (piece := await self._read(reply)):
@@ -378,6 +383,17 @@ class _Exchange:
         if self._upstream is not None:
             own.append((b"x-gateway-upstream", self._upstream.encode()))
         await self._sink.start(status, [*headers, *own])
+
+    def _so_far(self) -> End:
+        return End(
+            status="interrupted",
+            finished_at_us=0,
+            http_status=self._http_status,
+            attempts=tuple(self._attempts),
+            upstream=self._upstream,
+            first_byte_at_us=self._first_byte_at_us,
+            response_type=self._response_type,
+        )
 
     def _end(
         self,

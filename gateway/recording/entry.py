@@ -2,6 +2,7 @@
 
 import hashlib
 from asyncio import Future
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -49,6 +50,7 @@ class Entry:
         "ended",
         "id",
         "pieces",
+        "progress",
         "watched",
     )
 
@@ -58,6 +60,8 @@ class Entry:
         """Where its frames are; see `segments.PIECE`."""
         self.ended = False
         self.watched = False
+        self.progress: Callable[[], End] | None = None
+        """Asked before the first checkpoint, for what recovery would not know: see `keep`."""
         self._keeper = keeper
         self._noted: list[bytes] = []
         self._noted_bytes = 0
@@ -87,7 +91,7 @@ class Entry:
             raise RuntimeError("ended twice")
         if self._noted_bytes > MAX_ANSWER_BYTES:
             self._start_digest()
-        self.ended = True
+        self.ended, self.progress = True, None
         rest = self._take()
         if self._size_bytes > MAX_ANSWER_BYTES and self._digest is not None:
             end = msgspec.structs.replace(
@@ -100,10 +104,19 @@ class Entry:
             end = msgspec.structs.replace(end, response=rest)
         return self._keeper.write(self, FrameKind.END, encode(end))
 
+    def keep(self, progress: End) -> None:
+        """Write how far the call has come, should nobody live to end it."""
+        payload = encode(progress)
+        if not self.ended and self._keeper.has_room(len(payload)):
+            self._keeper.write(self, FrameKind.PROGRESS, payload)
+
     def checkpoint(self) -> None:
         """Write what was noted, so that it outlives this process."""
         if self.ended or not self._noted_bytes or not self._keeper.has_room(self._noted_bytes):
             return
+        if self.progress is not None:
+            self.keep(self.progress())
+            self.progress = None
         self._start_digest()
         if payload := self._take():
             self._keeper.write(self, FrameKind.CHECKPOINT, payload)

@@ -4,13 +4,14 @@ Every frame before a damage is believed, and in that file none after it. A recor
 there may lack a checkpoint: it ends there, as interrupted, whatever later files say.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
 
 from common.frames import OVERHEAD_BYTES, Frame, FrameKind, encode_frame, read_frames
-from common.record import End, Status, decode_begin, encode
+from common.record import End, Status, decode_begin, decode_end, encode
 from gateway.recording.journal import HEADER
 from gateway.recording.segments import PIECE, SUFFIX, Segment
 
@@ -110,15 +111,23 @@ def _apply(records: dict[bytes, Found], number: int, frame: Frame) -> None:
 def interrupted(frames: bytes, finished_at_us: int) -> bytes:
     """The end frame of a record that has none: always the same one for the same record."""
     begin, *rest = read_frames(frames)
-    response_type = ""
-    if rest and _was_streamed(begin.payload):
-        response_type = "text/event-stream"
-    end = End(
+    end = msgspec.structs.replace(
+        _progress([frame for frame in rest if frame.kind == FrameKind.PROGRESS]),
         status=Status.INTERRUPTED.value,
         finished_at_us=finished_at_us,
-        response_type=response_type,
     )
+    answered = any(frame.kind == FrameKind.CHECKPOINT for frame in rest)
+    if answered and not end.response_type and _was_streamed(begin.payload):
+        end = msgspec.structs.replace(end, response_type="text/event-stream")
     return encode_frame(FrameKind.END, begin.record_id, encode(end))
+
+
+def _progress(told: list[Frame]) -> End:
+    """How far it had come, by what was last said of it."""
+    if told:
+        with suppress(msgspec.DecodeError, msgspec.ValidationError):
+            return decode_end(told[-1].payload)
+    return End(status=Status.INTERRUPTED.value, finished_at_us=0)
 
 
 def _was_streamed(payload: bytes) -> bool:

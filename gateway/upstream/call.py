@@ -88,6 +88,8 @@ class Try:
     used: set[str] = field(default_factory=set)
     lost: bool = False
     """An attempt may have arrived without an answer, and so may have been billed."""
+    on_retry: Callable[[], None] = lambda: None
+    """Told before each further attempt."""
     retrying: bool = False
     verdict: Verdict = FINE
     failure: GatewayError = field(default_factory=UpstreamUnavailable)

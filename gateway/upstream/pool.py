@@ -65,14 +65,17 @@ class Pool:
         self._in_flight: dict[str, int] = {}
         self._retrying = self._waiting = 0
 
-    async def send(self, call: Call) -> Reply:
+    async def send(self, call: Call, on_retry: Callable[[], None] = lambda: None) -> Reply:
         """The first answer that is good, or bad by the client's own fault.
+
+        `on_retry` is told before each further attempt.
 
         Raises UnknownModel (404), RateLimited (429), NoUsableCredential or UpstreamUnavailable
         (502), CircuitOpen (503), UpstreamTimeout (504). `call.attempts` has the tries.
         """
         deadline = monotonic() + self._wait_s
-        return await self._try(Try(call, self._rank(call), deadline, self._health))
+        tried = Try(call, self._rank(call), deadline, self._health, on_retry=on_retry)
+        return await self._try(tried)
 
     async def resend(self, reply: Reply, error: WireError) -> Reply:
         """Another answer for one that broke off before any of it was used. Raises as `send`."""
@@ -269,6 +272,7 @@ class Pool:
                 raise tried.failure
             tried.retrying = True
             self._retrying += 1
+        tried.on_retry()
         if tried.verdict.back_off:
             await sleep(back_off_s(len(tried.attempts) - 1, self._retry_time_s))
 

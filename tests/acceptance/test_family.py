@@ -3,17 +3,23 @@
 import os
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from common.frames import FrameKind, read_frames
+
 from tests.support.asking import ask, ask_streamed, user
-from tests.support.fake_behaviour import Behaviour
+from tests.support.fake_behaviour import HANGING, SERVER_ERROR, Behaviour
 from tests.support.processes import alive, descendants
 from tests.support.programs import Installation
 from tests.support.scene import Scene, scene
 from tests.support.stored import Stored
 from tests.support.waiting import eventually
+from tests.support.watching import CHAT, attempts, question
 
 
 @pytest.fixture
@@ -40,6 +46,41 @@ def test_a_killed_child_comes_back_and_nothing_is_lost(family: Scene) -> None:
         eventually(lambda: len(descendants(program.process.pid)) >= 3, "its return")
         eventually(lambda: family.http().get("/readyz").status_code == 200, "/readyz")
     assert [str(record.id) for record in family.stored.records_of("alice", len(ids))] == ids
+
+
+@pytest.mark.parametrize("answer", ["none yet", "begun"])
+def test_a_killed_workers_call_is_stored_with_its_attempts(family: Scene, answer: str) -> None:
+    endless = (
+        HANGING if answer == "none yet" else Behaviour(text="on and on", cut_after=2, cut="hang")
+    )
+    family.upstream.behave(endless, model="m")
+    family.upstream.behave(SERVER_ERROR, model="m", times=1)
+    [program] = family.gateway.programs
+    client, body = family.http("alice"), question("m", stream=True)
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(lambda: client.post(CHAT, json=body))
+        eventually(lambda: len(family.upstream.requests) == 2, "the second attempt")
+        wanted = {FrameKind.PROGRESS} if answer == "none yet" else {FrameKind.CHECKPOINT}
+        eventually(lambda: wanted <= kinds_in(family), "what is kept of it")
+        for child in descendants(program.process.pid):
+            os.kill(child, signal.SIGKILL)
+        with pytest.raises(httpx2.TransportError):
+            asked.result(60)
+    [record] = family.stored.records_of("alice", at_least=1)
+    assert (record.status, record.model) == ("interrupted", "m")
+    tried = [one.outcome for one in attempts(record)]
+    assert tried == (["500"] if answer == "none yet" else ["500", "200"])
+    assert record.http_status == (None if answer == "none yet" else 200)
+
+
+def kinds_in(house: Scene) -> set[int]:
+    """Of frames in its spool."""
+    spool = Path(house.gateway.environment["DATA_DIR"]) / "spool"
+    found = set()
+    for path in spool.rglob("*.seg"):
+        with suppress(FileNotFoundError):  # what was stored is deleted
+            found |= {frame.kind for frame in read_frames(path.read_bytes())}
+    return found
 
 
 def test_sigterm_lets_a_stream_end_and_stores_it(family: Scene) -> None:

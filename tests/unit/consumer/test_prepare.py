@@ -107,6 +107,14 @@ def parts_of(record_id: bytes) -> tuple[bytes, bytes]:
     return first, encode_frame(FrameKind.END, record_id, encode(end()))
 
 
+def test_progress_is_passed_over_where_there_is_an_end() -> None:
+    record_id = new_id()
+    first, last = parts_of(record_id)
+    progress = encode_frame(FrameKind.PROGRESS, record_id, encode(end(status="interrupted")))
+    piece = encode_frame(FrameKind.CHECKPOINT, record_id, b"{")
+    assert decode(first + progress + piece + progress + last) == decode(first + piece + last)
+
+
 @pytest.mark.parametrize("wrong", ["nothing", "cut", "flipped", "no end", "two ends", "mixed"])
 def test_frames_that_are_no_record_are_told(wrong: str) -> None:
     record_id = new_id()

@@ -4,12 +4,13 @@ record that was whole before the damage."""
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.frames import FrameKind, encode_frame, read_frames
-from common.record import decode_end, encode
+from common.record import Attempt, End, decode_end, encode
 from gateway.recording.journal import Journal
 from gateway.recording.recovery import Left, interrupted, recover
 from gateway.recording.segments import PIECE, Segments
@@ -183,3 +184,23 @@ def test_an_interrupted_record_says_what_its_answer_was(streamed: bool, kind: st
     end = decode_end(frame.payload)
     assert (end.status, end.finished_at_us, end.response_type) == ("interrupted", 77, kind)
     assert interrupted(frames, 77) == interrupted(frames, 77)
+
+
+def test_an_interrupted_record_says_how_far_it_had_come() -> None:
+    begin = a_begin(streamed=True)
+    failed, answered = Attempt("u", "a", 0.5, 500), Attempt("u", "b", 0.25, 200)
+    first = End(status="interrupted", finished_at_us=0, attempts=(failed,))
+    second = End(
+        status="interrupted",
+        finished_at_us=0,
+        http_status=200,
+        attempts=(failed, answered),
+        upstream="u",
+        first_byte_at_us=5,
+        response_type="text/event-stream; charset=utf-8",
+    )
+    frames = encode_frame(FrameKind.BEGIN, begin.id, encode(begin))
+    for progress in (first, second):
+        frames += encode_frame(FrameKind.PROGRESS, begin.id, encode(progress))
+        [frame] = read_frames(interrupted(frames, 77))
+        assert decode_end(frame.payload) == msgspec.structs.replace(progress, finished_at_us=77)
