@@ -11,7 +11,7 @@ import structlog
 from common.message import BadMessage, Part, unpack
 from consumer.decode import BadRecord, NewerRecord
 from consumer.prepare import PreparedRecord, Preparer
-from consumer.store import Rejected
+from consumer.rejected import Rejected
 
 Unit = bytes | Part | Rejected
 """The frames of one record, a part of one, or what could not be read at all."""

@@ -17,7 +17,8 @@ from common.record import Begin, decode_begin
 from common.tables import record_quarantine
 from consumer.messages import Unit, prepare, units_of
 from consumer.prepare import Preparer
-from consumer.store import Rejected, Store
+from consumer.rejected import Rejected
+from consumer.store import Store
 
 table = record_quarantine
 

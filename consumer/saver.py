@@ -15,7 +15,8 @@ from consumer.holding import Holding
 from consumer.messages import Prepared, Unit, prepare
 from consumer.parts import Parts
 from consumer.prepare import PreparedRecord, Preparer
-from consumer.store import Rejected, Store
+from consumer.rejected import Rejected
+from consumer.store import Store
 
 log = structlog.get_logger()
 

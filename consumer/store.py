@@ -7,7 +7,6 @@ large records are `consumer.parts`'s, conversations the linker's.
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
@@ -19,6 +18,8 @@ from consumer.faults import DATABASE_ERRORS, record_fault
 from consumer.fresh import Fresh
 from consumer.inserts import inserts_for
 from consumer.prepare import PreparedRecord
+from consumer.rejected import Rejected
+from consumer.unwanted import Unwanted
 
 _COUNTS = ("calls", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
 
@@ -27,22 +28,16 @@ class DatabaseAway(Exception):
     """The database cannot take anything now. Nothing was stored, nothing may be acknowledged."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """What could not be understood or stored, for the quarantine."""
-
-    record_id: bytes
-    """Zero where even that could not be read."""
-    reason: str
-    raw: bytes
-
-
 class Store:
     """Where records end up."""
 
-    def __init__(self, engine: AsyncEngine, fresh: Fresh | None = None) -> None:
-        """`fresh`: where what has been stored is kept for the linker."""
+    def __init__(
+        self, engine: AsyncEngine, fresh: Fresh | None = None, unwanted: Unwanted | None = None
+    ) -> None:
+        """`fresh`: where what has been stored is kept for the linker; `unwanted`: what is not to
+        be stored."""
         self._engine, self._fresh = engine, fresh or Fresh(0)
+        self._unwanted = unwanted or Unwanted()
         self._inserts = inserts_for(engine.dialect.name)
 
     async def save(
@@ -78,6 +73,7 @@ class Store:
         rejected: Sequence[Rejected],
     ) -> None:
         """Everything in the order of its keys, so that two consumers cannot block each other."""
+        records, rejected = await self._unwanted.left_out(connection, records, rejected)
         by_id = {record.row.id: record for record in records}
         rows = [by_id[id].row._asdict() for id in sorted(by_id)]
         fresh = await self._inserts.new(connection, rows) if rows else set()

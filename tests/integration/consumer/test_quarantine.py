@@ -13,7 +13,8 @@ from common.message import pack
 from common.tables import records
 from consumer.prepare import Preparer
 from consumer.quarantine import NoSuchEntry, Quarantine, beginning
-from consumer.store import Rejected, Store
+from consumer.rejected import Rejected
+from consumer.store import Store
 from consumer.tokens.encodings import Encodings
 from consumer.usage import Meter
 from tests.support.record_samples import new_id, record

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from common.database import make_engine
 from common.tables import link_queue, record_quarantine, records, usage_daily
 from consumer.prepare import PreparedRecord, Preparer
-from consumer.store import DatabaseAway, Rejected, Store
+from consumer.rejected import Rejected
+from consumer.store import DatabaseAway, Store
 from consumer.tokens.encodings import Encodings
 from consumer.usage import Meter
 from tests.support.record_samples import STARTED_US, end, new_id, record

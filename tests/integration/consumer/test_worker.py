@@ -20,7 +20,8 @@ from consumer.decode import NewerRecord
 from consumer.parts import Parts
 from consumer.prepare import PreparedRecord, Preparer
 from consumer.source import Delivery
-from consumer.store import DatabaseAway, Rejected, Store
+from consumer.rejected import Rejected
+from consumer.store import DatabaseAway, Store
 from consumer.tokens.encodings import Encodings
 from consumer.usage import Meter
 from consumer.worker import Limits, Worker
