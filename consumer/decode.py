@@ -7,7 +7,6 @@ import msgspec
 from common.frames import Frame, FrameKind, read_frames
 from common.record import SCHEMA_VERSION, Begin, End, decode_begin, decode_end
 
-
 _BETWEEN = frozenset({FrameKind.CHECKPOINT, FrameKind.PROGRESS})
 """What may stand between a record's beginning and its end; the end knows more than any progress."""
 

@@ -11,7 +11,6 @@ import httpx2
 import pytest
 
 from common.frames import FrameKind, read_frames
-
 from tests.support.asking import ask, ask_streamed, user
 from tests.support.fake_behaviour import HANGING, SERVER_ERROR, Behaviour
 from tests.support.processes import alive, descendants
