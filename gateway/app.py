@@ -241,6 +241,8 @@ def _reload(services: Services, demo_url: str | None) -> Reload:
         return found
 
     def apply(found: Sequence[Credential]) -> None:
+        names = {c.upstream.name for c in found}
+        services.metrics.know(sorted(names), [(c.upstream.name, c.label) for c in found])
         pool.replace(found)
         services.catalogue.replace(found)
 
@@ -295,8 +297,16 @@ def _broker(settings: GatewaySettings) -> Broker:
 
 def _ground(services: Services, engine: AsyncEngine, keys: KeyDesk) -> Ground:
     settings, under_way = services.settings, services.exchanges.under_way
-    links = Links(engine, keys, settings.auth_service_url)
-    return Ground(settings, engine, keys.principals, IdentityStore(engine), keys, links, under_way)
+    return Ground(
+        settings,
+        engine,
+        keys.principals,
+        IdentityStore(engine),
+        keys,
+        Links(engine, keys, settings.auth_service_url),
+        under_way,
+        UsageStore(engine),
+    )
 
 
 def _terms(settings: GatewaySettings) -> KeyTerms:

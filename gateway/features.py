@@ -18,6 +18,7 @@ from gateway.auth.links import Links
 from gateway.auth.principals import Principals
 from gateway.proxy.under_way import UnderWay
 from gateway.settings import GatewaySettings
+from gateway.usage.report import UsageReport
 
 Run = Callable[[], Coroutine[Any, Any, Any]]
 """Something that goes on until it is cancelled."""
@@ -34,6 +35,7 @@ class Ground:
     keys: KeyDesk
     links: Links
     under_way: UnderWay
+    usage: UsageReport
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ def features(ground: Ground) -> list[Feature]:
     made: list[Feature] = [import_module("gateway.accounts.feature").feature(ground)]
     if _has_pages(ground.settings):
         made.append(import_module("gateway.signin.feature").feature(ground))
+    if any(bot.wanted(ground.settings) for bot in import_module("gateway.bots.table").BOTS):
+        made.append(import_module("gateway.bots.feature").feature(ground))
     return made
 
 

@@ -2,6 +2,8 @@
 
 from common.tables.access_tokens import access_tokens
 from common.tables.base import metadata
+from common.tables.bot_events import bot_events
+from common.tables.bot_jobs import bot_jobs
 from common.tables.conversations import conversations
 from common.tables.credential_decisions import credential_decisions
 from common.tables.exchanges import exchanges
@@ -29,6 +31,8 @@ from common.tables.worker_reports import worker_reports
 
 __all__ = [
     "access_tokens",
+    "bot_events",
+    "bot_jobs",
     "conversations",
     "credential_decisions",
     "exchanges",

@@ -53,6 +53,12 @@ class IdentityStore:
                 continue
         raise StoreUnavailable("No name was free for this user; try again.")
 
+    async def known(self, identity: Identity) -> User | None:
+        """None: nobody has come with this identity. Raises BlockedUser, ErasedUser (401)."""
+        async with reading(self._engine) as connection:
+            row = (await connection.execute(_OWNER.where(is_(identity)))).one_or_none()
+        return None if row is None else _admitted(row)
+
     async def of(self, user_id: int) -> list[Identity]:
         async with reading(self._engine) as connection:
             found = await connection.execute(_IDENTITIES.where(identities.c.user_id == user_id))

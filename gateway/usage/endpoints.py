@@ -9,7 +9,8 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.auth.principals import Principals
 from gateway.query import Query, in_order
-from gateway.usage.store import COUNTS, GROUPS, UsageRow, UsageStore
+from gateway.usage.report import UsageRow
+from gateway.usage.store import COUNTS, GROUPS, UsageStore
 from gateway.whose import whose
 
 PARAMETERS = ("from", "to", "group_by", "user")

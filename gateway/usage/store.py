@@ -2,7 +2,6 @@
 this reads a few rows per person and day."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import date
 
 from sqlalchemy import func, select
@@ -10,20 +9,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.tables import usage_daily, users
 from gateway.reading import owned, reading
+from gateway.usage.report import UsageRow
 from gateway.whose import Whose
 
 GROUPS = ("user", "day", "model")
 COUNTS = ("calls", "prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens")
-
-
-@dataclass(frozen=True, slots=True)
-class UsageRow:
-    """Sums over what one group has in common."""
-
-    group: dict[str, str]
-    """Of `GROUPS`, those that were asked for."""
-    counts: dict[str, int]
-    """One of each of `COUNTS`."""
 
 
 class UsageStore:
