@@ -9,7 +9,7 @@ from gateway.checks.check import Check
 from gateway.errors import GatewayError
 from gateway.settings import GatewaySettings
 from gateway.signin.calls import ProviderCalls
-from gateway.signin.making import made
+from gateway.signin.making import configured, made
 from gateway.signin.provider import Asked
 from gateway.signin.providers import PROVIDERS, Entry
 
@@ -19,14 +19,13 @@ PATIENCE_S = 4.0
 
 
 async def check_sign_in(settings: GatewaySettings) -> list[Check]:
-    found = list(_incomplete(settings))
-    ready = [entry for entry in PROVIDERS if not settings.lacking(entry.needs)]
+    found, ready = list(_incomplete(settings)), configured(settings)
+    if not ready:
+        return found or [Check(_NAME, "ok", "not configured; keys come by command line or bot")]
     async with httpx2.AsyncClient(trust_env=False, timeout=None) as client:
         calls = ProviderCalls(client, PATIENCE_S)
         found += [await _check(entry, settings, calls) for entry in ready]
-    if ready:
-        found += _address(settings)
-    return found or [Check(_NAME, "ok", "not configured; keys come by command line or bot")]
+    return [*found, *_address(settings)]
 
 
 def _incomplete(settings: GatewaySettings) -> Iterator[Check]:

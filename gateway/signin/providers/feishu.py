@@ -111,10 +111,10 @@ def provider(settings: GatewaySettings, calls: ProviderCalls) -> Feishu:
 def _judge(answer: Answer) -> None:
     """An error may come with any status, 200 too: `code` says it, or OAuth's `error`."""
     code, error = answer.body.get("code", 0), answer.text("error")
-    if code in CODES_OF_THE_PERSON or error == "invalid_grant":
-        raise SignInRefused
     if code == NOT_AVAILABLE:
         raise NotAdmitted
+    if code in CODES_OF_THE_PERSON or error == "invalid_grant":
+        raise SignInRefused
     if code != 0 or error or answer.status != 200:
         shown = code if isinstance(code, int) and code else error[:40] or answer.status
         raise LoginProviderFailed(f"Feishu answered with the error {shown}.")

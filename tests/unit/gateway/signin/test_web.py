@@ -1,0 +1,39 @@
+"""The gateway's own address, as pages and cookies go by it; forms."""
+
+import pytest
+
+from gateway.signin.session import form_is_ours, form_token, hashed, new_secret
+from gateway.signin.web import Address
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "same"),
+    [
+        ("https://team.example", "team.example", True),
+        ("https://team.example", "TEAM.example:443", True),
+        ("https://team.example", "team.example:8443", False),
+        ("http://127.0.0.1:8090", "127.0.0.1:8090", True),
+        ("http://127.0.0.1:8090", "localhost:8090", False),
+        ("http://team.example", "team.example:80", True),
+        ("http://[::1]:8090", "[::1]:8090", True),
+        ("http://team.example", "team.example:nonsense", False),
+        ("http://team.example", "", False),
+    ],
+)
+def test_a_host_is_the_address_s_own_or_not(url: str, host: str, same: bool) -> None:
+    assert Address(url).is_at(host) is same
+
+
+def test_cookies_are_bound_to_the_host_where_there_is_tls() -> None:
+    assert Address("https://team.example").cookie_prefix == "__Host-ogw_"
+    assert Address("http://team.example").cookie_prefix == "ogw_"
+    assert Address("https://team.example/a/b/").base == "/a/b"
+    assert Address("https://team.example").base == ""
+
+
+def test_a_form_is_of_one_session() -> None:
+    mine, other = new_secret(), new_secret()
+    assert form_is_ours(mine, form_token(mine))
+    assert not form_is_ours(mine, form_token(other))
+    assert not form_is_ours(mine, "") and not form_is_ours(mine, "\udc80")
+    assert mine not in form_token(mine) and hashed(mine) != mine.encode()
