@@ -32,6 +32,8 @@ from scripts.services.addresses import expected
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--chaos-calls", type=int, default=600, help="calls that the chaos test makes")
     parser.addoption("--chaos-seed", type=int, default=None, help="its seed, to see a run again")
+    parser.addoption("--ledger-seconds", type=float, default=10, help="of its calls and faults")
+    parser.addoption("--ledger-seed", type=int, default=None, help="its seed, to see a run again")
 
 
 @dataclass(frozen=True)

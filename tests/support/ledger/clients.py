@@ -37,7 +37,9 @@ class Clients:
             follows = None
             for _ in range(random.randint(1, 5)):
                 call = self._call(random, talk, follows)
-                seen = await self._make(call, token)
+                seen = Seen(call)
+                self.seen.append(seen)
+                await make(seen, token, self._port)
                 if not seen.good:
                     await asyncio.sleep(_AGAIN_S)
                     break
@@ -61,16 +63,15 @@ class Clients:
             random.choice([0.05, 0.5, 2]) if random.random() < 0.08 else None,
         )
 
-    async def _make(self, call: Call, token: str) -> Seen:
-        seen = Seen(call)
-        self.seen.append(seen)
-        try:
-            async with asyncio.timeout(call.patience_s or LONGEST_S):
-                await _ask(seen, token, self._port)
-        except (OSError, EOFError, ValueError):
-            pass  # cut, refused, or left: what there was is noted
-        seen.ended_at = monotonic()
-        return seen
+
+async def make(seen: Seen, token: str, port: int) -> None:
+    """Make its call, and note what comes of it."""
+    try:
+        async with asyncio.timeout(seen.call.patience_s or LONGEST_S):
+            await _ask(seen, token, port)
+    except (OSError, EOFError, ValueError):
+        pass  # cut, refused, or left: what there was is noted
+    seen.ended_at = monotonic()
 
 
 async def _ask(seen: Seen, token: str, port: int) -> None:
