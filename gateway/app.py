@@ -5,7 +5,7 @@ where it is asked for: RabbitMQ's and Redis' clients are large.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any
@@ -110,11 +110,8 @@ def create_app(settings: GatewaySettings, demo_url: str | None = None) -> Gatewa
     engine = make_engine(settings.database)
     for_tokens = make_engine(settings.database, pool_size=2)  # slow reading must not delay a call
     credentials = _with_demo(settings.credentials, settings, demo_url)
-    metrics = Metrics(
-        sorted({c.upstream.name for c in credentials}),
-        settings.data_dir / "metrics" if settings.workers > 1 else None,
-        [(c.upstream.name, c.label) for c in credentials],
-    )
+    metrics = Metrics(directory=settings.data_dir / "metrics" if settings.workers > 1 else None)
+    metrics.know(*_named(credentials))
     transport = _transport(settings)
     pool = _pool(settings, credentials, transport, metrics)
     spool = Spool(
@@ -231,6 +228,12 @@ def _with_demo(
     return [*found, Credential(demo, "demo", "demo", "demo")]
 
 
+def _named(credentials: Sequence[Credential]) -> tuple[list[str], list[tuple[str, str]]]:
+    """Upstreams, and upstream and label of each key, as metrics want them."""
+    pairs = [(c.upstream.name, c.label) for c in credentials]
+    return sorted({upstream for upstream, _ in pairs}), pairs
+
+
 def _reload(services: Services, demo_url: str | None) -> Reload:
     settings, pool = services.settings, services.pool
 
@@ -241,8 +244,8 @@ def _reload(services: Services, demo_url: str | None) -> Reload:
         return found
 
     def apply(found: Sequence[Credential]) -> None:
-        names = {c.upstream.name for c in found}
-        services.metrics.know(sorted(names), [(c.upstream.name, c.label) for c in found])
+        with suppress(OSError):  # on a full disk they are counted as `other`
+            services.metrics.know(*_named(found))
         pool.replace(found)
         services.catalogue.replace(found)
 

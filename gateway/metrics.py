@@ -1,13 +1,13 @@
 """What is counted and measured, for Prometheus.
 
-Every label takes its values from a list that is known at start, so that no client can make series;
-what is not in the list is `other`. Nothing here names a person, a model or a key. Where the
-numbers are kept, and how several workers share them: `gateway.numbers`.
+Every label takes its values from a list that the program or its operator made, so that no client can
+make series; what is not in the list is `other`. Nothing here names a person, a model or a key. Where
+the numbers are kept, and how several workers share them: `gateway.numbers`, `gateway.places`.
 """
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate, product
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 from common.record import KINDS, Status
 from gateway.errors import GatewayError
 from gateway.numbers import Numbers
+from gateway.places import Places
 from gateway.upstream.health import State
 
 OTHER = "other"
@@ -44,6 +45,8 @@ _OVERHEAD_S = (
 )  # fmt: skip
 _GAUGES = ("in_flight", "spool_records", "spool_bytes", "consumers", "held_bytes")
 _STATES = tuple(State)
+MOST_UPSTREAMS, MOST_CREDENTIALS = 64, 512
+"""That can be told apart between two starts, those that a reload took away included."""
 
 Labels = tuple[str, ...]
 
@@ -61,12 +64,11 @@ class Metrics:
         directory: Path | None = None,
         credentials: Iterable[tuple[str, str]] = (),
     ) -> None:
-        names, next_index = [*upstreams, OTHER], 0
+        next_index = 0
         self._layout: dict[str, dict[Labels, int]] = {}
         for family, labels, width in (
             ("calls", product(_KINDS, (*Status, OTHER), _HTTP), 1),
             ("refused", ((code,) for code in [*sorted(set(_codes(GatewayError))), OTHER]), 1),
-            ("attempts", product(names, _OUTCOMES), 1),
             ("duration", ((kind,) for kind in _KINDS), len(_DURATION_S) + 2),
             ("overhead", ((),), len(_OVERHEAD_S) + 2),
         ):
@@ -74,15 +76,32 @@ class Metrics:
             for values in labels:
                 indices[tuple(map(str, values))] = next_index
                 next_index += width
+        self._attempts_from = next_index
+        next_index += (MOST_UPSTREAMS + 1) * len(_OUTCOMES)
         self._gauges_from = next_index
         self._held_at = next_index + _GAUGES.index("held_bytes")
-        pairs = list(credentials)
-        self._credentials = {p: next_index + len(_GAUGES) + n for n, p in enumerate(pairs)}
-        self._numbers = Numbers(next_index, len(_GAUGES) + len(pairs), directory)
+        self._numbers = Numbers(next_index, len(_GAUGES) + MOST_CREDENTIALS, directory)
         self._values = self._numbers.values
         self._set("consumers", math.nan)
+        places = Places(MOST_UPSTREAMS + 1, "upstreams", directory)
+        pairs = Places(MOST_CREDENTIALS, "credentials", directory)
+        self._upstream_places, self._credential_places = places, pairs
+        self.know(upstreams, credentials)
         self._registry = CollectorRegistry()
-        self._registry.register(_Families(self._layout, self._numbers, pairs))
+        families = _Families(self._layout, self._attempts_from, self._numbers, places, pairs)
+        self._registry.register(families)
+
+    def know(self, upstreams: Iterable[str], credentials: Iterable[tuple[str, str]]) -> None:
+        """From now on these have series of their own. Raises OSError."""
+        places = self._upstream_places.of([(OTHER,), *((name,) for name in upstreams)])
+        self._attempts = {
+            (name, outcome): self._attempts_from + place * len(_OUTCOMES) + number
+            for (name,), place in places.items()
+            for number, outcome in enumerate(_OUTCOMES)
+        }
+        first = self._gauges_from + len(_GAUGES)
+        found = self._credential_places.of(credentials)
+        self._credentials = {pair: first + place for pair, place in found.items()}
 
     def call_started(self) -> None:
         self._values[self._gauges_from] += 1
@@ -108,7 +127,7 @@ class Metrics:
 
     def attempt(self, upstream: str, outcome: str) -> None:
         """`outcome` is the answer's class (`2xx`) or why there was none (`refused`, …)."""
-        attempts = self._layout["attempts"]
+        attempts = self._attempts
         if (upstream, OTHER) not in attempts:
             upstream = OTHER
         index = attempts.get((upstream, outcome), attempts[upstream, OTHER])
@@ -119,8 +138,7 @@ class Metrics:
         self._values[self._held_at] = size_bytes
 
     def credential(self, upstream: str, label: str, state: State | None) -> None:
-        """What state this worker sees it in; None: it is no longer used. One that came with a
-        reload has no series before the next start."""
+        """What state this worker sees it in; None: it is no longer used."""
         index = self._credentials.get((upstream, label))
         if index is not None:
             self._values[index] = 0 if state is None else 1 + _STATES.index(state)
@@ -148,10 +166,13 @@ class _Families(Collector):
     def __init__(
         self,
         layout: Mapping[str, Mapping[Labels, int]],
+        attempts_from: int,
         numbers: Numbers,
-        credentials: Sequence[tuple[str, str]],
+        upstreams: Places,
+        credentials: Places,
     ) -> None:
-        self._layout, self._numbers, self._credentials = layout, numbers, credentials
+        self._layout, self._attempts_from, self._numbers = layout, attempts_from, numbers
+        self._upstreams, self._credentials = upstreams, credentials
 
     def collect(self) -> Iterator[Metric]:
         counters, gauges = self._numbers.read()
@@ -159,14 +180,13 @@ class _Families(Collector):
             ("calls", "Calls that have a record, by kind, how they ended, and HTTP status.",
              ("kind", "status", "http")),
             ("refused", "Calls refused before they had a record, by error code.", ("code",)),
-            ("attempts", "Tries of a credential, by upstream and outcome.",
-             ("upstream", "outcome")),
         ):  # fmt: skip
             metric = CounterMetricFamily(f"gateway_{family}", help_text, labels=names)
             for labels, index in self._layout[family].items():
                 if counters[index]:
                     metric.add_metric(labels, counters[index])
             yield metric
+        yield self._attempts(counters)
         yield self._histogram(counters, "duration", _DURATION_S, ("kind",),
                               "From a call's arrival to its answer's last byte.")  # fmt: skip
         yield self._histogram(counters, "overhead", _OVERHEAD_S, (),
@@ -174,13 +194,24 @@ class _Families(Collector):
         yield from _gauges([row[: len(_GAUGES)] for row in gauges])
         yield self._states([row[len(_GAUGES) :] for row in gauges])
 
+    def _attempts(self, counters: list[float]) -> Metric:
+        metric = CounterMetricFamily(
+            "gateway_attempts",
+            "Tries of a credential, by upstream and outcome.",
+            labels=("upstream", "outcome"),
+        )
+        for index, ((upstream,), outcome) in enumerate(product(self._upstreams.names(), _OUTCOMES)):
+            if tries := counters[self._attempts_from + index]:
+                metric.add_metric((upstream, outcome), tries)
+        return metric
+
     def _states(self, rows: list[list[float]]) -> Metric:
         metric = GaugeMetricFamily(
             "gateway_credentials",
             "Workers that see a provider key in that state.",
             labels=("upstream", "label", "state"),
         )
-        for place, pair in enumerate(self._credentials):
+        for place, pair in enumerate(self._credentials.names()):
             seen = [int(row[place]) for row in rows]
             for number, state in enumerate(_STATES, start=1):
                 if any(seen):

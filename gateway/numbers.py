@@ -13,6 +13,8 @@ from itertools import count
 from mmap import mmap
 from pathlib import Path
 
+from gateway.places import PREFIX
+
 
 class Numbers:
     """Counters, then gauges; `values` is the row to write to.
@@ -54,11 +56,17 @@ class Numbers:
 
 
 def forget(directory: Path) -> None:
-    """Remove the files of workers that are no more: an earlier start's counts are over."""
+    """Remove the files of workers that are no more: an earlier start's counts are over.
+
+    With the last of them go the names that they shared.
+    """
     for path in directory.glob("worker-*"):
         with path.open("rb") as file:
             if _lock(file.fileno(), fcntl.LOCK_EX):
                 path.unlink()
+    if not any(directory.glob("worker-*")):
+        for path in directory.glob(f"{PREFIX}*"):
+            path.unlink()
 
 
 def _take(directory: Path, size_bytes: int) -> tuple[Path, int]:

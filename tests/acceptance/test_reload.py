@@ -14,18 +14,19 @@ import pytest
 from tests.support.fake_upstream import FakeUpstream
 from tests.support.scene import Scene, scene
 from tests.support.waiting import eventually
+from tests.support.watching import gauges
 
 CHAT = "/v1/chat/completions"
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "Where?"}], "stream": True}
 
 
-def write(directory: Path, url: str, *keys: str) -> None:
+def write(directory: Path, url: str, *keys: str, name: str = "far") -> None:
     """As a person with an editor does it: in one go."""
     entries = "".join(
         f'[[upstream.credential]]\nlabel = "{key}"\nkey = "sk-{key}"\n' for key in keys
     )
     draft = directory / "draft"
-    draft.write_text(f'[[upstream]]\nname = "far"\nurl = "{url}"\n{entries}')
+    draft.write_text(f'[[upstream]]\nname = "{name}"\nurl = "{url}"\n{entries}')
     os.replace(draft, directory / "gateway.toml")
 
 
@@ -73,7 +74,7 @@ def test_no_call_fails_while_keys_and_upstreams_change(house: Scene, tmp_path: P
         begun = len(house.upstream.requests)
         eventually(lambda: len(house.upstream.requests) > begun + 40, "some more calls")
         assert keys_since(house.upstream, begun + 8) <= {"sk-b", "sk-c"}
-        write(tmp_path, other.url, "d")
+        write(tmp_path, other.url, "d", name="farther")
         eventually(lambda: _reloaded(house) == 4, "both workers to go elsewhere")
         count = len(other.requests)
         eventually(lambda: len(other.requests) > count + 20, "calls there")
@@ -81,6 +82,16 @@ def test_no_call_fails_while_keys_and_upstreams_change(house: Scene, tmp_path: P
         eventually(lambda: len(other.requests) > count + 60, "more calls there")
         assert keys_since(house.upstream, begun + 8) == set()
     assert set(seen) == {200}
+    eventually(lambda: _counted(house) == (2, 0), "what is new in the metrics of both workers")
+
+
+def _counted(house: Scene) -> tuple[float, float]:
+    """Workers that see the new key as available, and attempts that no upstream has."""
+    now = gauges(house)
+    state = 'gateway_credentials{label="d",state="available",upstream="farther"}'
+    attempts = 'gateway_attempts_total{outcome="2xx",upstream="%s"}'
+    assert now[attempts % "farther"] > 0
+    return now.get(state, 0), now.get(attempts % "other", 0)
 
 
 def test_a_broken_file_is_one_line_and_changes_nothing(house: Scene, tmp_path: Path) -> None:

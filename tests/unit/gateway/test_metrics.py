@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.metrics import Metrics
+from gateway.metrics import MOST_CREDENTIALS, MOST_UPSTREAMS, Metrics
 from gateway.upstream.health import State
 
 
@@ -92,6 +92,34 @@ def test_workers_are_added_up(tmp_path: Path) -> None:
     for seen in (samples(first), samples(second)):
         assert (seen["gateway_calls_in_flight"], seen["gateway_spool_bytes"]) == (2, 20)
         assert (seen["gateway_consumers"], seen["gateway_workers"]) == (2, 2)
+
+
+def test_what_came_with_a_reload_has_series_in_every_worker(tmp_path: Path) -> None:
+    """Whoever takes the change up first, and whatever was there before."""
+    first, second = (Metrics(["openai"], tmp_path, [("openai", "a")]) for _ in range(2))
+    first.know(["far", "openai"], [("far", "b"), ("openai", "a")])
+    second.know(["near", "openai"], [("near", "c")])
+    first.know(["near"], [("near", "c")])
+    for metrics in (first, second):
+        metrics.attempt("near", "2xx")
+        metrics.attempt("far", "2xx")
+        metrics.credential("near", "c", State.OPEN)
+    third = Metrics(["near"], tmp_path, [("near", "c")])  # in the place of one that died
+    third.attempt("near", "2xx")
+    for seen in map(samples, (first, second, third)):
+        assert seen["gateway_attempts_total 2xx near"] == 3
+        assert seen["gateway_attempts_total 2xx other"] == 2
+        assert seen["gateway_credentials c open near"] == 2
+
+
+def test_names_beyond_all_bounds_are_other(metrics: Metrics) -> None:
+    for number in range(200):
+        metrics.know([f"upstream-{number}"], [(f"upstream-{number}", f"{n}") for n in range(5)])
+        metrics.attempt(f"upstream-{number}", "2xx")
+        metrics.credential(f"upstream-{number}", "0", State.OPEN)
+    seen = samples(metrics)
+    assert seen["gateway_attempts_total 2xx other"] == 200 - MOST_UPSTREAMS + 2  # of the fixture
+    assert sum(" open " in name for name in seen) == MOST_CREDENTIALS // 5 + 1
 
 
 def test_each_key_is_in_one_state_per_worker(tmp_path: Path) -> None:

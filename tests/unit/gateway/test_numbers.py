@@ -1,5 +1,6 @@
 """Workers' numbers: added up, kept when one dies, gauges only of the living."""
 
+import fcntl
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,6 +54,17 @@ def test_next_worker_goes_on_in_the_file_of_a_dead_one(dead_worker: Path) -> Non
 
 def test_file_of_another_layout_is_begun_anew(dead_worker: Path) -> None:
     assert Numbers(5, 1, dead_worker).read() == ([0] * 5, [[0]])
+
+
+def test_names_go_with_the_last_worker(dead_worker: Path) -> None:
+    names, dead = dead_worker / "names-x", dead_worker / "worker-0"
+    names.touch()
+    with dead.open() as living:
+        fcntl.flock(living, fcntl.LOCK_EX)
+        forget(dead_worker)
+        assert names.exists()
+    forget(dead_worker)
+    assert not names.exists()
 
 
 def test_forget_removes_the_dead_alone(dead_worker: Path) -> None:
