@@ -66,6 +66,7 @@ class Installation:
             "HOME": str(directory),
             "LANG": "C.UTF-8",
             "OPENAI_SERVICE_PORT": str(self.port),
+            "AUTH_SERVICE_URL": self.url,
             "DATA_DIR": str(directory / "data"),
             "LOG_FORMAT": "json",
             **settings,
