@@ -1,8 +1,10 @@
 """Connections for the stores behind endpoints, which say when the database is away."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -35,3 +37,8 @@ def answering() -> Iterator[None]:
         raise
     except (DBAPIError, PoolTimeout, OSError) as error:
         raise StoreUnavailable("The database cannot be reached; try again in a moment.") from error
+
+
+def inserting(connection: AsyncConnection) -> Callable[..., Any]:
+    """The INSERT of this database, with its ON CONFLICT: both have the same."""
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -106,6 +106,12 @@ class StaleEvent(UnverifiedEvent):
     code = "stale_event"
 
 
+class WrongLogin(Unauthorized):
+    """This e-mail address and this password do not belong together."""
+
+    code = "invalid_credentials"
+
+
 class Forbidden(GatewayError):
     """This is not allowed to your role."""
 
@@ -118,6 +124,12 @@ class EndpointRefused(Forbidden):
     code = "endpoint_not_allowed"
 
 
+class RegistrationClosed(Forbidden):
+    """Registration is closed. An administrator can open it."""
+
+    code = "registration_closed"
+
+
 class InvalidRequest(GatewayError):
     """The request cannot be understood."""
 
@@ -128,6 +140,12 @@ class UserExists(InvalidRequest):
     """There is a user of that name already."""
 
     code = "user_exists"
+
+
+class EmailTaken(InvalidRequest):
+    """Somebody has registered with this e-mail address already. Log in instead."""
+
+    code = "email_taken"
 
 
 class TooManyTokens(InvalidRequest):
@@ -296,6 +314,12 @@ class RateLimited(GatewayError):
     """Every provider key that could serve this call is cooling down after rate limits."""
 
     status, type, code, retryable = 429, "rate_limit_error", "pool_exhausted", True
+
+
+class TooManyTries(GatewayError):
+    """This was tried too often. Wait, then try again."""
+
+    status, type, code = 429, "rate_limit_error", "too_many_tries"
 
 
 class NotReady(GatewayError):

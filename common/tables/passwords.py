@@ -2,13 +2,13 @@
 
 from sqlalchemy import Column, ForeignKey, Table, Text
 
-from common.tables.base import BigId, UTCDateTime, metadata
+from common.tables.base import UTCDateTime, metadata
 
 passwords = Table(
     "passwords",
     metadata,
-    Column("user_id", BigId, ForeignKey("users.id"), primary_key=True, autoincrement=False),
-    Column("email", Text, nullable=False, unique=True),  # normalised
+    Column("email", Text, primary_key=True),  # normalised
+    Column("user_id", ForeignKey("users.id"), nullable=False, index=True),
     Column("hash", Text, nullable=False),  # argon2id with its salt and costs, in PHC form
     Column("created_at", UTCDateTime, nullable=False),
     Column("changed_at", UTCDateTime, nullable=False),

@@ -25,6 +25,8 @@ AGAIN_S = 0.5
 """Between tries to tell others, while Redis does not listen."""
 MOST_UNTOLD = 1000
 
+Whom = User | Principal
+
 log = structlog.get_logger()
 
 
@@ -61,7 +63,7 @@ class KeyDesk:
 
     async def issue(
         self,
-        user: User,
+        user: Whom,
         days: int | None = None,
         name: str | None = None,
         now: datetime | None = None,
@@ -84,7 +86,7 @@ class KeyDesk:
             )
         with answering():
             issued = await self._store.issue(
-                user,
+                _id(user),
                 days,
                 name,
                 self.terms.per_user,
@@ -95,20 +97,20 @@ class KeyDesk:
         await self._spread(*(Change("token_revoked", id_) for id_ in issued.replaced))
         return issued
 
-    async def own(self, user: User) -> list[AccessToken]:
+    async def own(self, user: Whom) -> list[AccessToken]:
         """All that this user ever had, newest first. Raises UnknownUser (404)."""
         with answering():
-            return await self._store.tokens(user)
+            return await self._store.tokens(_id(user))
 
     async def revoke(
-        self, user: User | None, token_id: int, now: datetime | None = None
+        self, user: Whom | None, token_id: int, now: datetime | None = None
     ) -> AccessToken:
         """One of that user's (None: of anybody's), and what was made with it.
 
         Calls that are under way go on. Raises UnknownToken (404), for other people's too.
         """
         with answering():
-            theirs = user.id if user else None
+            theirs = _id(user) if user else None
             revoked = await self._store.revoke(token_id, now or datetime.now(UTC), user_id=theirs)
             family = await self._store.family(token_id)
         await self._spread(*(Change("token_revoked", id_) for id_ in family))
@@ -168,3 +170,7 @@ class KeyDesk:
                 log.warning("announcement_failed", change=change.kind, reason=str(error))
             return False
         return True
+
+
+def _id(user: Whom) -> int:
+    return user.id if isinstance(user, User) else user.user_id

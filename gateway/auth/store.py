@@ -98,7 +98,7 @@ class AuthStore:
 
     async def issue(
         self,
-        user: str | User,
+        user: str | int,
         days: int,
         name: str | None,
         most: int,
@@ -107,7 +107,7 @@ class AuthStore:
         made_with: Principal | None = None,
         replacing: str | None = None,
     ) -> Issued:
-        """A token that lasts so many days; `most` valid ones per user.
+        """A token that lasts so many days; `most` valid ones per user, by name or id.
 
         `made_with`: whose token asks for it; the new one ends with that. `replacing`: where there
         are `most`, the oldest of those that are called so is revoked to make room.
@@ -121,7 +121,7 @@ class AuthStore:
             expires_at = min(expires_at, datetime.fromtimestamp(made_with.expires_at, UTC))
         async with self._engine.begin() as connection:
             # locked, so that two at once do not pass the limit together
-            owner = await _find_user(connection, _one_user(user).with_for_update(), _named(user))
+            owner = await _find_user(connection, _one_user(user).with_for_update(), user)
             if owner.blocked_at is not None:
                 raise InvalidRequest(f"{owner.name} is blocked: run `gateway user unblock` first.")
             if made_with is not None and not await _is_valid(connection, made_with.token_id, now):
@@ -140,12 +140,12 @@ class AuthStore:
             number = (await connection.execute(made)).scalar_one()
         return Issued(number, expires_at, token, replaced)
 
-    async def tokens(self, user: str | User | None = None) -> list[AccessToken]:
+    async def tokens(self, user: str | int | None = None) -> list[AccessToken]:
         """Newest first; of one user or of all. Raises UnknownUser."""
         query = _TOKENS
         async with self._engine.connect() as connection:
             if user is not None:
-                owner = await _find_user(connection, _one_user(user), _named(user))
+                owner = await _find_user(connection, _one_user(user), user)
                 query = query.where(users.c.id == owner.id)
             found = await connection.execute(query.order_by(access_tokens.c.id.desc()))
             return [AccessToken(*row) for row in found]
@@ -244,7 +244,7 @@ _USED = (
 
 
 async def _find_user(
-    connection: AsyncConnection, query: Select[*tuple[Any, ...]], name: str
+    connection: AsyncConnection, query: Select[*tuple[Any, ...]], name: str | int
 ) -> User:
     row = (await connection.execute(query)).one_or_none()
     if row is None:
@@ -252,14 +252,10 @@ async def _find_user(
     return _user(row)
 
 
-def _one_user(user: str | User) -> Select[*tuple[Any, ...]]:
-    if isinstance(user, User):
-        return _USERS.where(users.c.id == user.id)
+def _one_user(user: str | int) -> Select[*tuple[Any, ...]]:
+    if isinstance(user, int):
+        return _USERS.where(users.c.id == user)
     return _USERS.where(users.c.name == _usable(user))
-
-
-def _named(user: str | User) -> str:
-    return user.name if isinstance(user, User) else user
 
 
 def _valid(now: datetime) -> ColumnElement[bool]:

@@ -35,15 +35,15 @@ def upgrade() -> None:
     op.create_index(op.f("ix_identities_user_id"), "identities", ["user_id"])
     op.create_table(
         "passwords",
-        sa.Column("user_id", ID, autoincrement=False, nullable=False),
         sa.Column("email", sa.Text, nullable=False),
+        sa.Column("user_id", ID, nullable=False),
         sa.Column("hash", sa.Text, nullable=False),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("changed_at", TIME, nullable=False),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_passwords_user_id")),
-        sa.PrimaryKeyConstraint("user_id", name=op.f("pk_passwords")),
-        sa.UniqueConstraint("email", name=op.f("uq_passwords_email")),
+        sa.PrimaryKeyConstraint("email", name=op.f("pk_passwords")),
     )
+    op.create_index(op.f("ix_passwords_user_id"), "passwords", ["user_id"])
     op.create_table(
         "switches",
         sa.Column("name", sa.Text, nullable=False),

@@ -10,7 +10,10 @@ from starlette.testclient import TestClient
 from gateway.app import create_app
 from gateway.settings import GatewaySettings
 
-PUBLIC = {"/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/style.css"}
+PUBLIC = {
+    "/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/style.css",
+    "/register", "/login",
+}  # fmt: skip
 
 
 @pytest.fixture

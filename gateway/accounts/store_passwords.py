@@ -1,0 +1,78 @@
+"""E-mail addresses with their password hashes, and the users behind them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from common.tables import passwords, users
+from gateway.auth.identities import add_member, free_name, usable_name
+from gateway.auth.people import User
+from gateway.connections import reading, writing
+from gateway.errors import BlockedUser, EmailTaken, ErasedUser, StoreUnavailable
+
+_TRIES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who may come in with a password."""
+
+    user: User
+    hash: str
+    erased: bool
+
+    def admitted(self) -> User:
+        """Raises BlockedUser, ErasedUser (401)."""
+        if self.erased:
+            raise ErasedUser
+        if self.user.blocked_at is not None:
+            raise BlockedUser
+        return self.user
+
+
+class PasswordStore:
+    """Everything raises StoreUnavailable (503)."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def find(self, email: str) -> Account | None:
+        async with reading(self._engine) as connection:
+            row = (await connection.execute(_ACCOUNT.where(passwords.c.email == email))).first()
+        if row is None:
+            return None
+        user = User(row.id, row.name, row.role, row.created_at, row.blocked_at)
+        return Account(user, row.hash, row.erased_at is not None)
+
+    async def any(self) -> bool:
+        """Whether anybody has ever registered."""
+        async with reading(self._engine) as connection:
+            return (
+                await connection.execute(select(passwords.c.email).limit(1))
+            ).first() is not None
+
+    async def add(self, email: str, hash_: str, wanted_name: str, now: datetime) -> User:
+        """A new user, a member, called that or nearly. Raises EmailTaken (400)."""
+        name = usable_name(wanted_name, "registered")
+        for _ in range(_TRIES):
+            try:
+                return await self._add(email, hash_, name, now)
+            except IntegrityError:  # somebody else took the name, or the address, just now
+                if await self.find(email) is not None:
+                    raise EmailTaken from None
+        raise StoreUnavailable("No name was free for this user; try again.")
+
+    async def _add(self, email: str, hash_: str, name: str, now: datetime) -> User:
+        """Raises IntegrityError."""
+        async with writing(self._engine) as connection:
+            user = await add_member(connection, await free_name(connection, name), now)
+            row = {"email": email, "user_id": user.id, "hash": hash_}
+            row |= {"created_at": now, "changed_at": now}
+            await connection.execute(insert(passwords).values(row))
+            return user
+
+
+_ACCOUNT = select(passwords.c.hash, users).join_from(passwords, users)
