@@ -29,7 +29,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_identities_user_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_identities")),
         sa.UniqueConstraint(
-            "provider", "tenant_key", "subject", name=op.f("uq_identities_provider")
+            "provider",
+            "tenant_key",
+            "subject",
+            name=op.f("uq_identities_provider_tenant_key_subject"),
         ),
     )
     op.create_index(op.f("ix_identities_user_id"), "identities", ["user_id"])
