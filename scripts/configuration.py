@@ -5,6 +5,7 @@ python -m scripts.configuration
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from common.settings import SharedSettings
 from consumer.settings import ConsumerSettings
+from gateway.bots.table import BOTS
 from gateway.gateway_toml import CredentialEntry, UpstreamEntry
 from gateway.settings import GatewaySettings
 from gateway.signin.providers import oidc, slack
@@ -67,6 +69,15 @@ class Group:
     model: type[BaseModel]
     beginnings: tuple[str, ...]
     remark: str = ""
+
+
+def _bots() -> Iterator[Group]:
+    """Settings that a chat provider's own file declares."""
+    for bot in BOTS:
+        module = import_module(f"gateway.bots.providers.{bot.name}")
+        if model := getattr(module, "Settings", None):
+            remark = f"Of the gateway. {bot.name.title()} delivers to `/bots/{bot.name}/events`."
+            yield Group(f"Bot at {bot.name.title()}", model, (f"{bot.name}_",), remark)
 
 
 GROUPS = (
@@ -127,6 +138,7 @@ GROUPS = (
         "Of the gateway. The app must know the redirect URL `/auth/callback/slack` below"
         " `AUTH_SERVICE_URL`.",
     ),
+    *_bots(),
     Group("Records", GatewaySettings, ("record_", "spool_"), "Of the gateway."),
     Group("Storing", ConsumerSettings, ("batch_", "prefetch_"), "Of the consumer."),
     Group("Logs", SharedSettings, ("log_",), "Of both. docs/events.md lists every event."),

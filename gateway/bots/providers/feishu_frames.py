@@ -27,6 +27,8 @@ class Frame:
     service: int
     headers: Mapping[str, str] = field(default_factory=dict)
     payload: bytes = b""
+    payload_encoding: str = ""
+    payload_type: str = ""
     seq_id: int = 0
     log_id: int = 0
     log_id_new: str = ""
@@ -42,10 +44,13 @@ def encode(frame: Frame) -> bytes:
     for key, value in frame.headers.items():
         header = _bytes_field(1, key.encode()) + _bytes_field(2, value.encode())
         pieces.append(_bytes_field(5, header))
-    if frame.payload:
-        pieces.append(_bytes_field(8, frame.payload))
-    if frame.log_id_new:
-        pieces.append(_bytes_field(9, frame.log_id_new.encode()))
+    rest = {
+        6: frame.payload_encoding.encode(),
+        7: frame.payload_type.encode(),
+        8: frame.payload,
+        9: frame.log_id_new.encode(),
+    }
+    pieces += [_bytes_field(number, value) for number, value in rest.items() if value]
     return b"".join(pieces)
 
 
@@ -67,6 +72,8 @@ def decode(data: bytes) -> Frame:
         service=numbers.get(3, 0),
         headers=headers,
         payload=texts.get(8, b""),
+        payload_encoding=_text(texts.get(6, b"")),
+        payload_type=_text(texts.get(7, b"")),
         seq_id=numbers.get(1, 0),
         log_id=numbers.get(2, 0),
         log_id_new=_text(texts.get(9, b"")),
