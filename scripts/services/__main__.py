@@ -1,11 +1,11 @@
-"""The command: find or start the services, then run what was asked for."""
+"""The command: find or start the services and the browser, then run what was asked for."""
 
 import os
 import subprocess
 import sys
 from collections.abc import Sequence
 
-from scripts.services import docker, packages
+from scripts.services import browser, docker, packages
 from scripts.services.addresses import Address, expected
 from scripts.services.plan import Machine, Plan, plan
 from scripts.services.probe import absent, lets_us_in, wait_for
@@ -24,6 +24,11 @@ def main(arguments: list[str]) -> int:
         return _refuse(f"The services for the tests could not be started: {error}")
     if started is None:
         return 1
+    try:
+        if lacking := browser.prepare():
+            return _refuse(lacking)
+    except (subprocess.CalledProcessError, OSError) as error:
+        return _refuse(f"The browser for the tests could not be installed: {error}")
     places = [a for a in wanted if a not in missing] + started
     if not arguments:
         sys.stdout.writelines(f"{a.service} is at {a.shown}\n" for a in places)

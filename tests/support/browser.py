@@ -4,7 +4,6 @@ Nothing is downloaded: both programs must be there (`scripts.services` sees to i
 """
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
-from scripts.services.browser import lacking
+from scripts.services.browser import found, lacking
 
 ARGUMENTS = (
     "--headless",
@@ -33,15 +32,15 @@ def browser(
     directory: Path, *, language: str = "en-GB", width: int = 1200, dark: bool = False
 ) -> Iterator[Chrome]:
     """With a profile of its own, below `directory`."""
-    if missing := lacking():
-        pytest.fail(missing, pytrace=False)
+    if (programs := found()) is None:
+        pytest.fail(lacking("no"), pytrace=False)
     options = ChromeOptions()
     for argument in (*ARGUMENTS, f"--user-data-dir={directory / 'profile'}"):
         options.add_argument(argument)
     options.add_experimental_option("prefs", {"intl.accept_languages": language})
-    options.binary_location = str(shutil.which("chromium"))
+    options.binary_location = programs.chromium
     service = ChromeService(
-        str(shutil.which("chromedriver")),
+        programs.driver,
         log_output=str(directory / "chromedriver.log"),
         env={**os.environ, "HOME": str(directory)},
     )
