@@ -1,13 +1,14 @@
 """Answers as clients would have got them without a stream: chunks put together, cut ones too.
 
-Pure. Event syntax is in `common.sse`, the events of `/responses` in `common.response_events`.
-What an answer cost is the consumer's to say.
+Pure. Event syntax is in `common.sse`, the events of `/responses` in `common.response_events`, those
+of sound and pictures in `common.media_events`. What an answer cost is the consumer's to say.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
 from common.lenient import healed, may_hold_surrogates, parse
+from common.media_events import assemble_audio, assemble_images
 from common.merging import Calls, Pieces, merge_calls, merge_delta, settled
 from common.response_events import assemble_response
 from common.sse import Event, json_events, looks_like_events
@@ -140,4 +141,6 @@ _ASSEMBLERS = {
     "chat": _assemble_chat,
     "completion": _assemble_completion,
     "response": assemble_response,
+    "audio": assemble_audio,
+    "images": assemble_images,
 }

@@ -61,6 +61,17 @@ class Topology:
             "x-max-length-bytes": self.max_bytes,
         }
 
+    @property
+    def dead_queue_arguments(self) -> FieldTable:
+        """Since RabbitMQ 4.0 a queue without a limit has one of 20, beyond which it drops messages:
+        looking at dead letters so often would lose them. "None" can be said to newer brokers only,
+        so the limit is one that is never reached
+        (https://www.rabbitmq.com/docs/quorum-queues#poison-message-handling)."""
+        return {"x-queue-type": "quorum", "x-delivery-limit": _NEVER_REACHED}
+
+
+_NEVER_REACHED = 2**31 - 1
+
 
 async def connect(url: str, name: str) -> AbstractConnection:
     """A plain connection: whoever uses it notices its loss and connects again.
@@ -83,7 +94,7 @@ async def declare(channel: AbstractChannel, topology: Topology) -> None:
             topology.dead_exchange, "fanout", durable=True
         )
         dead = await channel.declare_queue(
-            topology.dead_queue, durable=True, arguments={"x-queue-type": "quorum"}
+            topology.dead_queue, durable=True, arguments=topology.dead_queue_arguments
         )
         await dead.bind(dead_exchange)
         exchange = await channel.declare_exchange(topology.exchange, "direct", durable=True)

@@ -13,9 +13,11 @@ from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.frames import FrameKind, read_frames
+from common.message import BadMessage, Part, join_parts
 from common.record import Begin, decode_begin
 from common.tables import record_quarantine
 from consumer.messages import Unit, prepare, units_of
+from consumer.parts import Parts
 from consumer.prepare import Preparer
 from consumer.rejected import Rejected
 from consumer.store import Store
@@ -53,6 +55,7 @@ class Quarantine:
 
     def __init__(self, engine: AsyncEngine, preparer: Preparer, store: Store) -> None:
         self._engine, self._preparer, self._store = engine, preparer, store
+        self._parts = Parts(engine)
 
     async def newest(self, limit: int) -> list[Kept]:
         size = func.length(table.c.raw)
@@ -83,17 +86,36 @@ class Quarantine:
         return await self._delete(table.c.id.in_(ids))
 
     async def replay(self, id: int) -> Tried:
-        """Store it after all, if it can be. Raises NoSuchEntry, DatabaseAway."""
+        """Store it after all, if it can be; a part of a record is put with the others.
+
+        Raises NoSuchEntry, DatabaseAway."""
         prepared = prepare(self._preparer, _units(await self.raw(id)))
         if prepared.newer is not None:
             return Tried(id, str(prepared.newer))
         rejected = [*prepared.rejected, *await self._store.save(prepared.records)]
         if rejected:
             return Tried(id, rejected[0].reason)
-        if prepared.parts:
-            return Tried(id, "it is a part of a record")
+        for part in prepared.parts:
+            if trouble := await self._complete(part):
+                return Tried(id, trouble)
         await self._delete(table.c.id == id)
         return Tried(id, None)
+
+    async def _complete(self, part: Part) -> str | None:
+        """What is still wrong with the record of which this is a part; None: it is not whole yet,
+        or stored."""
+        bodies = await self._parts.add(part)
+        if bodies is None:
+            return None
+        try:
+            prepared = prepare(self._preparer, [join_parts(bodies)])
+        except BadMessage as error:
+            return f"parts: {error}"
+        rejected = [*prepared.rejected, *await self._store.save(prepared.records)]
+        if rejected or prepared.newer:
+            return rejected[0].reason if rejected else str(prepared.newer)
+        await self._parts.forget(part.record_id)
+        return None
 
     async def _delete(self, which: ColumnElement[bool]) -> int:
         async with self._engine.begin() as connection:

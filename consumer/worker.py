@@ -29,6 +29,9 @@ from consumer.saver import Saver
 from consumer.source import Delivery
 from consumer.store import Store
 
+APART_RECORDS = 16
+"""Of a message that may be deadly, in one transaction: few enough that most are stored before a
+deadly one is reached, and not a transaction for each."""
 MOST_BYTES = 1024 * 1024
 """Of message bodies in one batch; a single message may be larger."""
 
@@ -48,7 +51,7 @@ class Limits(NamedTuple):
 class _Batch(NamedTuple):
     deliveries: Sequence[Delivery]
     prepared: Sequence[Prepared]
-    """Of each delivery; none where they are to be taken apart, one record at a time."""
+    """Of each delivery; none where they are to be taken apart, a few records at a time."""
 
 
 class Worker:
@@ -139,11 +142,14 @@ class Worker:
         self._note(newer)
 
     async def _finish_apart(self, delivery: Delivery) -> None:
-        """Record by record, in any order: should one of them be deadly, the others get their turn
-        before this message has been delivered too often."""
+        """A few records at a time, in any order: should one of them be deadly, the others get their
+        turn before this message has been delivered too often."""
         units = await to_thread.run_sync(units_of, delivery.body)
         shuffle(units)
-        newer = [await self._saver.save_units([unit]) for unit in units]
+        newer = [
+            await self._saver.save_units(units[start : start + APART_RECORDS])
+            for start in range(0, len(units), APART_RECORDS)
+        ]
         if not any(newer):
             await delivery.ack()
         for each in newer:

@@ -3,6 +3,9 @@
 The topology is `common.broker`'s.
 """
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import structlog
@@ -47,8 +50,7 @@ class AmqpSource:
                 self._opened = None
                 log.info("broker_connected", queue=self._topology.queue)
                 self._lost, waits = False, delays()
-                await self._deliver(connection, inbox)
-                self._say_lost("connection closed")
+                self._say_lost(await self._deliver(connection, inbox))
             except (TopologyMismatch, *CONNECTION_EXCEPTIONS) as error:
                 self._say_lost(_told(error))
             await sleep(next(waits))
@@ -72,20 +74,65 @@ class AmqpSource:
 
     async def _deliver(
         self, connection: AbstractConnection, inbox: MemoryObjectSendStream[Delivery]
-    ) -> None:
-        """Until the channel is closed, by whomever."""
+    ) -> str:
+        """Until nothing comes over this channel any more; returns why. What nobody has taken by
+        then is forgotten: it comes again."""
+        ended = _Ended()
 
         async def deliver(message: AbstractIncomingMessage) -> None:
-            await inbox.send(_delivery(message))
+            with ended.waiting():
+                await inbox.send(_delivery(message))
 
         try:
             channel = await connection.channel()
+            channel.close_callbacks.add(ended.closed)
+            below = await channel.get_underlay_channel()
+            below.on_consumer_cancel_callbacks.add(ended.cancelled)
             await channel.set_qos(prefetch_count=self._prefetch)
             queue = await channel.get_queue(self._topology.queue, ensure=False)
             await queue.consume(deliver)
-            await channel.closed()
+            return await ended.why()
         finally:
+            ended.forget()
             await _close(connection)
+
+
+class _Ended:
+    """How one channel came to its end, and the messages that nobody had taken until then."""
+
+    def __init__(self) -> None:
+        self._over = asyncio.Event()
+        self._why = "connection closed"
+        self._waiting: set[CancelScope] = set()
+
+    def closed(self, _sender: object, error: BaseException | None) -> None:
+        """By the broker, too: so it does where a message was held for longer than its
+        `consumer_timeout`, because the database was away."""
+        if error is not None and not self._over.is_set():
+            self._why = _told(error)
+        self._over.set()
+
+    def cancelled(self, _frame: object) -> None:
+        """The channel is open, but its queue is gone."""
+        self._why = "the queue was deleted"
+        self._over.set()
+
+    async def why(self) -> str:
+        await self._over.wait()
+        return self._why
+
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        with CancelScope() as scope:
+            self._waiting.add(scope)
+            try:
+                yield
+            finally:
+                self._waiting.discard(scope)
+
+    def forget(self) -> None:
+        for scope in self._waiting:
+            scope.cancel()
 
 
 def _delivery(message: AbstractIncomingMessage) -> Delivery:

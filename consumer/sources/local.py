@@ -68,6 +68,7 @@ async def _serve(connection: socket, inbox: MemoryObjectSendStream[Delivery]) ->
         while True:
             tag, body = await read_message(reader)
             await inbox.send(acks.delivery(tag, body))
+            await acks.any.wait()
     except WireClosed:
         return
     except BadWire as error:
@@ -78,19 +79,19 @@ async def _serve(connection: socket, inbox: MemoryObjectSendStream[Delivery]) ->
 
 
 class _Acks:
-    """What has been acknowledged on one connection."""
+    """What has been acknowledged on one connection.
+
+    The first message that it brings may be what the last consumer died of. So it is treated with
+    care, and the next is read once it has been stored."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
-        self._any = False
+        self.any = asyncio.Event()
 
     def delivery(self, tag: int, body: bytes) -> Delivery:
-        """Until something was stored, what a new connection brings may be what the last consumer
-        died of."""
-
         async def acknowledge() -> None:
-            self._any = True
+            self.any.set()
             if not self._writer.is_closing():
                 self._writer.write(ack(tag))
 
-        return Delivery(body, not self._any, acknowledge)
+        return Delivery(body, not self.any.is_set(), acknowledge)

@@ -14,11 +14,18 @@ class Relay:
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._writers: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
         self.port = 0
         self.refusing = False
         self.refused = asyncio.Event()
         self.passing = asyncio.Event()
         self.passing.set()
+
+    async def answer(self, data: bytes) -> None:
+        """To every client, as if the service had said it; while it says nothing itself."""
+        for client in self._clients:
+            client.write(data)
+            await client.drain()
 
     def cut(self) -> None:
         for writer in self._writers:
@@ -29,12 +36,14 @@ class Relay:
             self.refused.set()
             writer.transport.abort()
             return
+        self._clients.add(writer)
         there, back = await asyncio.open_connection(*self._target)
         self._writers |= {writer, back}
         async with create_task_group() as group:
             group.start_soon(self._pump, reader, back)
             group.start_soon(self._pump, there, writer)
         self._writers -= {writer, back}
+        self._clients.discard(writer)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):

@@ -55,8 +55,10 @@ async def gateway(path: Path) -> AsyncIterator[Gateway]:
 async def test_messages_arrive_and_acknowledgements_go_back(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
     async with running(path) as inbox, gateway(path) as sender:
-        for tag in (7, 8):
+        for tag in (6, 7, 8):
             sender.send(tag, b"%d" % tag * 200_000)
+        await (await inbox.receive()).ack()
+        assert await sender.acked() == [6]
         first, second = await inbox.receive(), await inbox.receive()
         assert (first.body, second.body) == (b"7" * 200_000, b"8" * 200_000)
         await second.ack()
@@ -70,12 +72,14 @@ async def test_new_connection_is_taken_for_a_repetition_until_something_was_stor
 ) -> None:
     path = tmp_path / "c.sock"
     async with running(path) as inbox, gateway(path) as sender:
-        sender.send(1, b"a")
+        for tag in range(3):
+            sender.send(tag, b"a")
         first = await inbox.receive()
+        with anyio.move_on_after(0.2):
+            pytest.fail(f"{await inbox.receive()} came before the first was stored")
         await first.ack()
-        sender.send(2, b"b")
-        second = await inbox.receive()
-        assert (first.redelivered, second.redelivered) == (True, False)
+        rest = [await inbox.receive() for _ in range(2)]
+        assert (first.redelivered, *(each.redelivered for each in rest)) == (True, False, False)
 
 
 async def test_gateway_that_is_gone_or_babbles_harms_nobody(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from consumer.rejected import Rejected
 from consumer.store import Store
 from consumer.tokens.encodings import Encodings
 from consumer.usage import Meter
-from tests.support.record_samples import new_id, record
+from tests.support.record_samples import end, new_id, record
 
 
 @pytest.fixture
@@ -49,6 +49,20 @@ async def test_what_can_be_stored_by_now_leaves_the_quarantine(
     assert stored == {UUID(bytes=id) for id in ids}
     kept = {await quarantine.raw(each.id) for each in await quarantine.newest(10)}
     assert b"hopeless" in kept and len(kept) == 2
+
+
+async def test_parts_of_a_record_are_put_together_again(
+    engine: AsyncEngine, quarantine: Quarantine
+) -> None:
+    """As after an upgrade to a consumer that reads their version."""
+    record_id = new_id()
+    large = record(record_id, last=end(response=bytes(range(256)) * 1_000))
+    await put(engine, *pack([(record_id, large)], 100_000, compress=False))
+    tried = [await quarantine.replay(id) for id in await quarantine.ids()]
+    assert [each.trouble for each in tried] == [None] * 3
+    async with engine.connect() as connection:
+        assert list(await connection.scalars(select(records.c.id))) == [UUID(bytes=record_id)]
+    assert await quarantine.ids() == []
 
 
 async def test_what_the_database_refuses_again_stays(

@@ -252,3 +252,28 @@ def test_any_json_in_a_stream_raises_nothing(values: list[Any]) -> None:
     wrapped = [{"choices": value} for value in values]
     for kind in ("chat", "completion", "response"):
         assemble(kind, STREAM, sse(*values, *wrapped, *chunks))
+
+
+def events(*every: dict[str, Any]) -> bytes:
+    return b"".join(b"data: " + json.dumps(one).encode() + b"\n\n" for one in every)
+
+
+def test_streamed_transcription_has_its_words_and_its_usage() -> None:
+    usage = {"type": "tokens", "input_tokens": 14, "output_tokens": 3, "total_tokens": 17}
+    pieces = [{"type": "transcript.text.delta", "delta": word} for word in ("Hel", "lo")]
+    done = {"type": "transcript.text.done", "text": "Hello", "usage": usage}
+    whole = assemble("audio", "text/event-stream", events(*pieces, done))
+    assert whole == {"text": "Hello", "usage": usage}
+    assert assemble("audio", "text/event-stream", events(*pieces)) == {"text": "Hello"}
+
+
+def test_streamed_speech_and_pictures_tell_their_usage() -> None:
+    usage = {"input_tokens": 5, "output_tokens": 6, "total_tokens": 11}
+    speech = [{"type": "speech.audio.delta", "audio": "AA=="}]
+    speech.append({"type": "speech.audio.done", "usage": usage})  # type: ignore[dict-item]
+    assert assemble("audio", "text/event-stream", events(*speech)) == {"usage": usage}
+    sketch = {"type": "image_generation.partial_image", "b64_json": "AA=="}
+    done = {"type": "image_generation.completed", "b64_json": "BB==", "created_at": 7}
+    answer = assemble("images", "text/event-stream", events(sketch, done | {"usage": usage}))
+    assert answer == {"created": 7, "data": [{"b64_json": "BB=="}], "usage": usage}
+    assert assemble("images", "text/event-stream", events(sketch)) is None

@@ -167,3 +167,16 @@ def test_our_own_mistake_costs_one_record_its_place(preparer: Preparer) -> None:
     record_id = new_id()
     prepared = prepare(Mistaken(Meter(Encodings())), [record(record_id)])
     assert [bad.record_id for bad in prepared.rejected] == [record_id]
+
+
+@pytest.mark.parametrize(
+    ("kind", "event"),
+    [("audio", "transcript.text.done"), ("audio", "speech.audio.done"),
+     ("images", "image_generation.completed"), ("images", "image_edit.completed")],
+)  # fmt: skip
+def test_usage_of_streamed_media_is_found(preparer: Preparer, kind: str, event: str) -> None:
+    usage = {"input_tokens": 14, "output_tokens": 45, "total_tokens": 59}
+    body = b"data: " + json.dumps({"type": event, "usage": usage}).encode() + b"\n\n"
+    last = end(response=body, response_type="text/event-stream")
+    row = preparer.prepare(record(kind=kind, last=last)).row
+    assert (row.prompt_tokens, row.completion_tokens, row.usage_source) == (14, 45, "reported")
