@@ -13,7 +13,7 @@ from uuid_utils import uuid7
 
 from common.frames import FrameKind, read_frames
 from common.record import Begin, End, decode_begin, decode_end
-from gateway.errors import SpoolFailed, SpoolFull
+from gateway.errors import BlockedUser, SpoolFailed, SpoolFull
 from gateway.metrics import Metrics
 from gateway.proxy.exchange import Exchanges, Question
 from gateway.proxy.ownership import Owner
@@ -434,3 +434,24 @@ class _Broken:
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         future.set_exception(SpoolFailed())
         return future
+
+
+@pytest.mark.parametrize("begun", [True, False])
+async def test_who_is_cut_is_told_why_and_it_is_recorded(tmp_path: Path, begun: bool) -> None:
+    pieces = (HELLO,) if begun else ()
+    answer = ScriptedAnswer(200, pieces, EVENT_STREAM, hangs=True)
+    async with house(tmp_path, answer) as tested:
+        sink, under_way = CollectingSink(), tested.exchanges.under_way
+        sink.task = asyncio.create_task(tested.exchanges.run(question(), sink))
+        await answer.hanging.wait()
+        assert under_way.cut(8, BlockedUser()) == 0
+        assert under_way.cut(7, BlockedUser()) == 1
+        with pytest.raises(asyncio.CancelledError):
+            await sink.task
+        assert under_way.users() == []
+        _, end, recorded = await tested.record()
+        assert (end.status, recorded) == ("interrupted", sink.body)
+        assert b'"user_blocked"' in sink.body and b"[DONE]" not in sink.body and sink.finished
+        assert (sink.status, sink.body.startswith(HELLO)) == (
+            (200, True) if begun else (401, False)
+        )
