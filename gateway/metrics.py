@@ -1,8 +1,8 @@
 """What is counted and measured, for Prometheus.
 
-Every label takes its values from a list that the program or its operator made, so that no client can
-make series; what is not in the list is `other`. Nothing here names a person, a model or a key. Where
-the numbers are kept, and how several workers share them: `gateway.numbers`, `gateway.places`.
+Every label takes its values from a list that the program or its operator made, so that no client
+can make series; what is not in the list is `other`. Nothing here names a person, a model or a key.
+Where the numbers are kept, and how several workers share them: `gateway.numbers`, `gateway.places`.
 """
 
 import math
@@ -86,22 +86,24 @@ class Metrics:
         places = Places(MOST_UPSTREAMS + 1, "upstreams", directory)
         pairs = Places(MOST_CREDENTIALS, "credentials", directory)
         self._upstream_places, self._credential_places = places, pairs
+        self._attempts: dict[Labels, int] = {}
+        self._credentials: dict[Labels, int] = {}
         self.know(upstreams, credentials)
         self._registry = CollectorRegistry()
         families = _Families(self._layout, self._attempts_from, self._numbers, places, pairs)
         self._registry.register(families)
 
     def know(self, upstreams: Iterable[str], credentials: Iterable[tuple[str, str]]) -> None:
-        """From now on these have series of their own. Raises OSError."""
+        """From now on these have series of their own, too. Raises OSError."""
         places = self._upstream_places.of([(OTHER,), *((name,) for name in upstreams)])
-        self._attempts = {
+        self._attempts |= {
             (name, outcome): self._attempts_from + place * len(_OUTCOMES) + number
             for (name,), place in places.items()
             for number, outcome in enumerate(_OUTCOMES)
         }
         first = self._gauges_from + len(_GAUGES)
         found = self._credential_places.of(credentials)
-        self._credentials = {pair: first + place for pair, place in found.items()}
+        self._credentials |= {pair: first + place for pair, place in found.items()}
 
     def call_started(self) -> None:
         self._values[self._gauges_from] += 1

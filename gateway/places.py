@@ -1,4 +1,4 @@
-"""Which place in the row of numbers a name has: the same one in every worker, for as long as any runs.
+"""Which place in the row of numbers a name has: the same one in every worker, while any runs.
 
 Names come with the settings and, later, with each change of gateway.toml, which the workers take up
 one after the other. Where they share a directory, the list of names is a file there.

@@ -108,8 +108,20 @@ def test_what_came_with_a_reload_has_series_in_every_worker(tmp_path: Path) -> N
     third.attempt("near", "2xx")
     for seen in map(samples, (first, second, third)):
         assert seen["gateway_attempts_total 2xx near"] == 3
-        assert seen["gateway_attempts_total 2xx other"] == 2
+        assert seen["gateway_attempts_total 2xx far"] == 1
+        assert seen["gateway_attempts_total 2xx other"] == 1
         assert seen["gateway_credentials c open near"] == 2
+
+
+def test_what_a_reload_took_away_is_still_counted_where_it_was(metrics: Metrics) -> None:
+    metrics.know(["far"], [("far", "b")])
+    metrics.credential("far", "b", State.OPEN)
+    metrics.know(["near"], [("near", "c")])
+    metrics.attempt("far", "2xx")  # begun before
+    metrics.credential("far", "b", None)
+    seen = samples(metrics)
+    assert seen["gateway_attempts_total 2xx far"] == 1
+    assert not [name for name in seen if name.startswith("gateway_credentials")]
 
 
 def test_names_beyond_all_bounds_are_other(metrics: Metrics) -> None:
