@@ -26,6 +26,7 @@ from common.settings import SettingsError
 from consumer.backoff import delays
 from consumer.decode import NewerRecord
 from consumer.fresh import Fresh
+from consumer.keeping import Keeper
 from consumer.linker import Linker
 from consumer.parts import Parts
 from consumer.prepare import Preparer
@@ -33,13 +34,14 @@ from consumer.settings import ConsumerSettings
 from consumer.source import Delivery, Source
 from consumer.store import Store
 from consumer.tokens.encodings import Encodings
+from consumer.unwanted import Unwanted
 from consumer.usage import Meter
 from consumer.worker import Limits, Worker
 
 MIGRATION_WAIT_S = 15
 """How long a gateway that starts together with this consumer may take to migrate."""
-_CONNECTIONS = 4
-"""One of the worker, two of the linker, one to spare."""
+_CONNECTIONS = 6
+"""One of the worker, two of the linker, two of the keeper, one to spare."""
 
 log = structlog.get_logger()
 
@@ -68,10 +70,12 @@ async def _serve(
     limits = limits_of(settings)
     send, receive = create_memory_object_stream[Delivery](limits.messages)
     fresh = Fresh()
-    worker = Worker(receive, make_preparer(), Store(engine, fresh), Parts(engine), limits, stored)
+    store = Store(engine, fresh, Unwanted(settings.retention_days))
+    worker = Worker(receive, make_preparer(), store, Parts(engine), limits, stored)
     with send, receive:
         group.start_soon(source.run, send)
         group.start_soon(_link, Linker(engine, fresh), stored)
+        group.start_soon(_keep, Keeper(engine, settings.retention_days))
         stopping.first = worker.stop
         log.info("consumer_started", source=type(source).__name__)
         await worker.run()
@@ -122,6 +126,16 @@ async def _link(linker: Linker, stored: asyncio.Event) -> None:
             await linker.run(stored)
         except Exception as error:  # places can be worked out later, records come only now
             log.error("linking_failed", exc_info=error)
+        await sleep(delay_s)
+
+
+async def _keep(keeper: Keeper) -> None:
+    """Whatever goes wrong with housekeeping, records are stored all the same."""
+    for delay_s in delays(first_s=1, longest_s=60):
+        try:
+            await keeper.run()
+        except Exception as error:  # partitions and old records can wait, new ones cannot
+            log.error("keeping_failed", exc_info=error)
         await sleep(delay_s)
 
 

@@ -10,6 +10,7 @@ import typer
 from common.settings import SettingsError
 from consumer.commands import dead_letters, quarantine
 from consumer.commands.relink import relink
+from consumer.commands.retention import retention
 from consumer.commands.run import REFUSED, run
 from consumer.linker import UnknownUser
 from consumer.quarantine import NoSuchEntry
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(run)
 app.command()(relink)
+app.command()(retention)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(dead_letters.app, name="dead-letters")
 

@@ -15,6 +15,13 @@ class ConsumerSettings(SharedSettings):
     prefetch_messages: int = Field(
         64, description="Most broker messages held unacknowledged.", ge=1, le=10_000
     )
+    retention_days: int | None = Field(
+        None,
+        description="Records that began longer ago are removed, with the conversations made of"
+        " them; usage stays. The same for every consumer. Not given: everything is kept.",
+        ge=1,
+        le=36_500,
+    )
 
 
 def load_settings() -> ConsumerSettings:

@@ -140,7 +140,7 @@ GROUPS = (
     ),
     *_bots(),
     Group("Records", GatewaySettings, ("record_", "spool_"), "Of the gateway."),
-    Group("Storing", ConsumerSettings, ("batch_", "prefetch_"), "Of the consumer."),
+    Group("Storing", ConsumerSettings, ("batch_", "prefetch_", "retention_"), "Of the consumer."),
     Group("Logs", SharedSettings, ("log_",), "Of both. docs/events.md lists every event."),
 )
 
