@@ -43,12 +43,9 @@ async def test_an_announced_block_cuts_that_user_s_answers_and_no_other_s() -> N
     for user_id, sink in zip((1, 1, 2), sinks, strict=True):
         under_way.add(user_id, sink)
     cutter = Cutter(under_way, Barred())
-    for change in (
-        Change("user_changed", 1),
-        Change("token_revoked", 1),
-        Change("user_blocked", 3),
-    ):
-        cutter.hear(change)
+    cutter.hear(Change("user_changed", 1))
+    cutter.hear(Change("token_revoked", 1))
+    cutter.hear(Change("user_blocked", 3))
     assert [sink.cut_by for sink in sinks] == [None] * 3
     cutter.hear(Change("user_blocked", 1))
     assert [sink.cut_by and sink.cut_by.code for sink in sinks] == ["user_blocked"] * 2 + [None]
