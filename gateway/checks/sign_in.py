@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from common.settings import SettingsError
 from gateway.checks.check import Check
 from gateway.errors import GatewayError
 from gateway.settings import GatewaySettings
@@ -48,8 +49,8 @@ async def _check(entry: Entry, settings: GatewaySettings, calls: ProviderCalls) 
     callback = f"{settings.auth_service_url}/auth/callback/{back}"
     try:
         await made(entry, settings, calls).authorize_url(Asked(callback, "", "", ""))
-    except GatewayError as error:
-        return Check(name, "fail", error.message, f"See whether {entry.needs[0]} is right.")
+    except (GatewayError, SettingsError) as error:
+        return Check(name, "fail", str(error), f"See whether {entry.needs[0]} is right.")
     return Check(name, "ok", f"people sign in there; its redirect URL is {callback}")
 
 

@@ -45,6 +45,7 @@ class Client:
 class Metadata:
     """What the provider says of itself."""
 
+    issuer: str
     authorization: str
     token: str
     keys: str
@@ -84,9 +85,9 @@ class OpenIdConnect:
 
     async def person(self, returned: Returned) -> Person:
         """Raises the same, SignInRefused (400), NotAdmitted (403)."""
-        if returned.issuer not in (None, self._client.issuer):
-            raise SignInRefused("Another provider has answered than the one that was asked.")
         metadata = await self._discovered()
+        if returned.issuer not in (None, metadata.issuer):
+            raise SignInRefused("Another provider has answered than the one that was asked.")
         answer = await self._redeem(metadata, returned)
         claims = await self._checked(metadata, answer.text("id_token"), returned.nonce)
         if not display_name(claims) and metadata.user_info:
@@ -126,7 +127,7 @@ class OpenIdConnect:
         return answer
 
     async def _checked(self, metadata: Metadata, id_token: str, nonce: str) -> Claims:
-        expected = Expected(self._client.issuer, self._client.id, nonce, self._now())
+        expected = Expected(metadata.issuer, self._client.id, nonce, self._now())
         try:
             return claims_of(id_token, await self._key_set(metadata, FRESH_S), expected)
         except UnknownKey:
@@ -158,8 +159,12 @@ def display_name(claims: Claims) -> str:
 
 
 def _metadata(answer: Answer, issuer: str) -> Metadata:
-    """The issuer must be the one that was asked (Discovery, section 4.3)."""
-    if answer.status != 200 or answer.text("issuer") != issuer:
+    """The issuer must be the one that was asked (Discovery, section 4.3).
+
+    A slash at its end, which is easily left out of a setting or added to it, makes no other issuer.
+    """
+    named = answer.text("issuer")
+    if answer.status != 200 or named.rstrip("/") != issuer.rstrip("/"):
         raise LoginProviderFailed(
             "What OIDC_ISSUER publishes of itself cannot be used: it names another issuer."
         )
@@ -169,7 +174,7 @@ def _metadata(answer: Answer, issuer: str) -> Metadata:
     ways = answer.body.get("token_endpoint_auth_methods_supported") or ["client_secret_basic"]
     place, token, keys = (answer.text(name) for name in needed)
     user_info = answer.text("userinfo_endpoint")
-    return Metadata(place, token, keys, user_info, "client_secret_basic" not in ways)
+    return Metadata(named, place, token, keys, user_info, "client_secret_basic" not in ways)
 
 
 def _signing_keys(answer: Answer) -> KeySet:

@@ -17,7 +17,7 @@ class Settings(BaseModel):
 
     oidc_issuer: str = Field(
         "",
-        description="Issuer of an OpenID Connect provider, exactly as it names itself:"
+        description="Issuer of an OpenID Connect provider, as it names itself:"
         " `https://login.example.com/realms/team`.",
     )
     oidc_client_id: str = Field("", description="What the gateway is called there.")
@@ -55,7 +55,8 @@ def provider(settings: GatewaySettings, calls: ProviderCalls) -> OpenIdConnect:
         if domains and domains.isdisjoint(vouched_domains(claims)):
             raise NotAdmitted
         subject = claims["sub"]
-        return Person(Identity("oidc", issuer, subject), display_name(claims) or subject)
+        identity = Identity("oidc", issuer.rstrip("/"), subject)
+        return Person(identity, display_name(claims) or subject)
 
     return OpenIdConnect(Client(issuer, own.oidc_client_id, secret), who, calls)
 

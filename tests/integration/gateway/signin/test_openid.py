@@ -69,6 +69,14 @@ async def test_who_somebody_is_comes_from_the_id_token(
     assert fake.asked.count("discovery") == fake.asked.count("jwks") == 1
 
 
+async def test_a_slash_at_the_issuers_end_makes_no_other_issuer_and_no_other_person(
+    fake: FakeOidc, calls: ProviderCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake.metadata["issuer"] = fake.claims["iss"] = f"{fake.url}/"
+    person = await and_back(made(fake, calls, monkeypatch))
+    assert person.identity == Identity("oidc", fake.url, "sub-alice")
+
+
 async def test_a_secret_may_have_to_go_into_the_form(
     fake: FakeOidc, provider: OpenIdConnect
 ) -> None:
