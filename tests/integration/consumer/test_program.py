@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from aio_pika import Message
+from anyio import to_thread
 from sqlalchemy import create_engine, func, select
 from sqlalchemy.engine import make_url
 
@@ -18,7 +20,9 @@ from common.broker import Topology, connect, declare
 from common.local_wire import Acks, connected, message
 from common.message import pack
 from common.tables import exchanges, record_quarantine, records
-from tests.support.record_samples import new_id, record
+from tests.support.poison import REFUSED, poisonous
+from tests.support.record_samples import end, new_id, record
+from tests.support.stored import Stored
 from tests.support.waiting import eventually
 
 DEADLINE_S = 60
@@ -185,3 +189,42 @@ def test_what_is_not_there_is_said_in_a_sentence(sqlite_database: str, tmp_path:
 def test_help_names_every_command(tmp_path: Path) -> None:
     shown = run(tmp_path, {}, "--help").stdout
     assert all(name in shown for name in ("run", "relink", "quarantine", "dead-letters"))
+
+
+@pytest.mark.parametrize("mode", ["embedded", "services"])
+async def test_poison_leaves_its_mates_alone(
+    mode: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    mates, poison = [new_id() for _ in range(20)], poisonous()
+    mixed = [bad for pair in zip(map(record, mates), poison, strict=False) for bad in pair]
+    large_id = new_id()
+    large = record(large_id, last=end(response=bytes(range(256)) * 2_000))
+    bodies = [
+        *pack([(new_id(), frames) for frames in mixed], 30_000_000),
+        b"", b"\xff" * 100, pack([(new_id(), record())] * 30, 10**6)[0][:-9],
+        *pack([(large_id, large)], 100_000, compress=False),
+    ]  # fmt: skip
+    settings = {"DATA_DIR": str(tmp_path)}
+    if mode == "services":
+        amqp = request.getfixturevalue("amqp")
+        settings["DATABASE_URL"] = url = request.getfixturevalue("postgres_database")
+        settings |= {"AMQP_URL": amqp.url, "AMQP_PREFIX": amqp.prefix}
+        await publish(amqp, bodies)
+    else:
+        url = request.getfixturevalue("sqlite_database")
+    stored = Stored(url)
+    with running(tmp_path, settings):
+        if mode == "embedded":
+            said(tmp_path, "listening")
+            await to_thread.run_sync(send_and_wait, tmp_path / "consumer.sock", bodies)
+        await to_thread.run_sync(all_are_there, stored, [*mates[: len(poison)], large_id])
+        kept = await to_thread.run_sync(stored.rows, select(record_quarantine.c.reason))
+    assert len(kept) == len(REFUSED) + 3
+
+
+def all_are_there(stored: Stored, ids: list[bytes]) -> None:
+    wanted = {UUID(bytes=id) for id in ids}
+    query = select(records.c.id)
+    eventually(lambda: wanted <= {row.id for row in stored.rows(query)}, "mates", DEADLINE_S)
+    waiting = select(func.count()).select_from(record_quarantine)
+    eventually(lambda: stored.rows(waiting)[0][0] >= len(REFUSED) + 3, "the quarantine", DEADLINE_S)

@@ -1,9 +1,9 @@
 """consumer.worker with a made-up source: stored, then acknowledged; poison alone is set apart."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -19,12 +19,13 @@ from common.tables import record_parts, record_quarantine, records, usage_daily
 from consumer.decode import NewerRecord
 from consumer.parts import Parts
 from consumer.prepare import PreparedRecord, Preparer
-from consumer.source import Delivery
 from consumer.rejected import Rejected
+from consumer.source import Delivery
 from consumer.store import DatabaseAway, Store
 from consumer.tokens.encodings import Encodings
 from consumer.usage import Meter
 from consumer.worker import Limits, Worker
+from tests.support.poison import POISON, REFUSED, poisonous
 from tests.support.record_samples import end, new_id, record
 
 DEADLINE_S = 60
@@ -54,7 +55,7 @@ class Inbox:
     async def deliver(self, bodies: Iterable[bytes], redelivered: bool = False) -> None:
         for body in bodies:
             number, self.sent = self.sent, self.sent + 1
-            await self._send.send(Delivery(body, redelivered, lambda n=number: self._ack(n)))
+            await self._send.send(Delivery(body, redelivered, partial(self._ack, number)))
 
     async def _ack(self, number: int) -> None:
         self.acked.append(number)
@@ -116,41 +117,12 @@ async def test_what_comes_again_is_stored_once(
     assert [row["calls"] for row in await rows(engine, usage_daily)] == [3]
 
 
-DEEP = b'{"model":"m","messages":' + b"[" * 10_000 + b"]" * 10_000 + b"}"
-POISON: dict[str, Callable[[], bytes]] = {
-    "nul": lambda: record(
-        model="\0", client_address="\0", last=end(response=json.dumps({"model": "\0"}).encode())
-    ),
-    "half characters": lambda: record(
-        request=rb'{"messages":[{"role":"user","content":"\ud800"}]}',
-        last=end(response=rb'{"choices":[{"message":{"content":"\udfff"}}],"model":"\ud800"}'),
-    ),
-    "20 MB": lambda: record(last=end(response=b'{"x":"' + b"y" * 20_000_000 + b'"}')),
-    "deep request": lambda: record(request=DEEP),
-    "deep answer": lambda: record(last=end(response=DEEP)),
-    "not a number": lambda: record(
-        request=b'{"messages":[{"content":NaN}],"temperature":1e999}',
-        last=end(response=b'{"usage":{"prompt_tokens":NaN,"completion_tokens":1e999}}'),
-    ),
-    "binary": lambda: record(request=bytes(range(256)), last=end(response=bytes(range(256)))),
-    "last year": lambda: record(bytes.fromhex("0193b5a0000070008000000000000001")),
-    "erased user": lambda: record(user_id=2**62),
-}
-REFUSED: dict[str, Callable[[], bytes]] = {
-    "cut": lambda: record()[:-1],
-    "no frames": lambda: b"nothing of the kind",
-    "user too large": lambda: record(user_id=2**64 - 1),
-    "status too large": lambda: record(last=end(http_status=2**63)),
-    "no time": lambda: record(started_at_us=2**62),
-}
-
-
 @pytest.mark.parametrize("redelivered", [False, True])
 async def test_poison_never_keeps_its_mates_from_being_stored(
     engine: AsyncEngine, preparer: Preparer, redelivered: bool
 ) -> None:
     mates = [new_id() for _ in range(len(POISON) + len(REFUSED))]
-    poison = [make() for make in (*POISON.values(), *REFUSED.values())]
+    poison = poisonous()
     mixed = [frames for mate, bad in zip(mates, poison, strict=True) for frames in
              (record(mate), bad)]  # fmt: skip
     async with working(engine, preparer) as (inbox, _):
