@@ -80,7 +80,8 @@ class Health:
 
     __slots__ = (
         "_cooling", "_in_a_row", "_opened", "_out", "_probing", "_quota_rests", "_since",
-        "_ticket", "_window", "_withdrawn_at", "calls", "failures", "recoveries",
+        "_ticket", "_window", "_withdrawn_at", "allowed", "asked", "asks", "calls", "failures",
+        "recoveries",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -91,17 +92,21 @@ class Health:
         self._cooling: dict[str | None, Rest] = {}
         self._withdrawn_at: float | None = None
         self._since: float | None = None
+        self.asks = self.asked = self.allowed = False
+        """Whether a call that tries it again needs somebody's leave; whether one would have; and
+        whether the next one has it."""
         self.calls = self.failures = 0
         """Attempts begun, and those that were its fault."""
         self.recoveries = 0
         """How often something ended that had taken it out."""
 
     def unavailable(self, now: float, model: str | None) -> Unavailable | None:
-        """None: it may be used. A rest that is over lets exactly one call through at a time."""
+        """None: it may be used. A rest that is over lets exactly one call through at a time, and
+        none without leave, where it `asks` for it."""
         if self._withdrawn_at is not None:
             return Unavailable(Blame.WITHDRAWN, FOREVER)
         out = self._out
-        if out is not None and (now < out.until or self._probing):
+        if out is not None and (now < out.until or self._probing or not self._has_leave()):
             return Unavailable(out.reason, max(out.until, now + 1))
         if self._cooling:
             rest = self._cooling.get(_bounded(model))
@@ -109,12 +114,21 @@ class Health:
                 return Unavailable(Blame.COOLING, rest.until)
         return None
 
+    @property
+    def probing(self) -> bool:
+        """A call is under way that decides."""
+        return self._probing
+
+    def _has_leave(self) -> bool:
+        self.asked = self.asks and not self.allowed
+        return not self.asked
+
     def taken(self) -> int:
         """A call was given to it; if it was out, that call is the probe. Its ticket."""
         self.calls += 1
         if self._out is not None:
             self._ticket += 1
-            self._probing = True
+            self._probing, self.allowed = True, False
         return self._ticket
 
     def left(self, ticket: int) -> None:
@@ -150,6 +164,7 @@ class Health:
         if self._out is None:
             return
         self._out, self._probing = None, False
+        self.asked = self.allowed = False
         self._quota_rests, self._since = 0, now
         self.recoveries += 1
 
@@ -230,6 +245,7 @@ class Health:
 
     def _put_out(self, rest: Rest) -> None:
         self._out, self._probing = rest, False
+        self.asked = self.allowed = False
         self._ticket += 1
         self._in_a_row = 0
         self._window.clear()

@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from gateway.upstream.agreement import Agreement
 from gateway.upstream.pool import Pool
+from gateway.upstream.turns_redis import RedisTurns
 
 EVERY_S = 0.25
 ANSWER_S = 2.0
@@ -46,6 +47,7 @@ class RedisSharing:
         self._health, self._prober = f"{prefix}:credentials", f"{prefix}:prober"
         self._name = token_hex(8)
         self._agreement = Agreement(pool)
+        self._turns = RedisTurns(self._redis, prefix, pool, self._name)
         self._answered_at: float | None = None
         self._probes = False
         self._lost = False
@@ -69,6 +71,7 @@ class RedisSharing:
             async with asyncio.timeout(2 * ANSWER_S):
                 await self._round()
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
+            self._turns.lost()
             self._turn(lost=True, reason=type(error).__name__)
             await self._close()
         else:
@@ -88,6 +91,7 @@ class RedisSharing:
                     pipe.hset(self._health, name, verdicts)
                 pipe.expire(self._health, KEPT_S)
                 await pipe.execute()
+        await self._turns.round()
 
     async def _read(self) -> tuple[int, int, dict[bytes, bytes]]:
         """Redis' time, and what is stored; the lease is taken or renewed on the way."""

@@ -1,6 +1,6 @@
 """A transport that answers as a test says: the fake of `gateway.upstream.wire`."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from anyio import Event
@@ -98,6 +98,6 @@ def _key(request: WireRequest) -> str:
     return named.get(b"authorization", named.get(b"api-key", b"")).decode().rpartition(" ")[2]
 
 
-def by_key(answers: dict[str, ScriptedAnswer | WireError], otherwise: Script) -> Script:
+def by_key(answers: Mapping[str, ScriptedAnswer | WireError], otherwise: Script) -> Script:
     """What each key gets."""
     return lambda request: answers.get(_key(request)) or otherwise(request)

@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from time import monotonic
 from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.upstream import sharing_redis
+from gateway.errors import CircuitOpen
+from gateway.upstream import health, sharing_redis
 from gateway.upstream.call import Call
 from gateway.upstream.health import Health, State
 from gateway.upstream.pool import Pool
 from gateway.upstream.probes import Prober
 from gateway.upstream.retry import Blame, Verdict
 from gateway.upstream.sharing_redis import RedisSharing
+from gateway.upstream.turns_redis import LOCK_S
 from tests.conftest import RedisAt
 from tests.support.relay import Relay, relay_to
 from tests.support.scripted_wire import ScriptedAnswer, ScriptedTransport, credentials
@@ -115,6 +118,49 @@ async def test_who_probes_no_more_is_followed_by_another(redis_at: RedisAt) -> N
         await until(lambda: one.sharing._probes)
     async with running(other):
         await until(lambda: other.sharing._probes)
+
+
+async def test_one_call_of_all_workers_tries_a_key_again(
+    redis_at: RedisAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(health, "OPEN_S", 1.0)
+    workers = [Worker(redis_at.url, redis_at.prefix) for _ in range(3)]
+
+    async def call(worker: Worker) -> None:
+        with suppress(CircuitOpen):
+            (await worker.pool.send(replace(CALL, attempts=[]))).close()
+
+    def sent() -> int:
+        return sum(len(worker.wire.sent) for worker in workers)
+
+    async with running(*workers):
+        for _ in range(5):
+            workers[0].attempt(Verdict(Blame.FAILED))
+        await until(lambda: all(worker.state is State.OPEN for worker in workers))
+        for worker in workers:
+            worker.wire.hang = True
+        async with asyncio.TaskGroup() as group:
+            calls = []
+            end = monotonic() + LONG_S
+            while not sent() or monotonic() < end:
+                calls += [group.create_task(call(worker)) for worker in workers]
+                await asyncio.sleep(0.05)
+                if sent():  # far longer than the lock would last if nobody held it
+                    end = min(end, monotonic() + 2 * LOCK_S)
+            assert sent() == 1
+            for task in calls:  # the client leaves: nothing is known, somebody tries again
+                task.cancel()
+        for worker in workers:
+            worker.wire.hang = False
+
+        async def tried() -> bool:
+            for worker in workers:
+                await call(worker)
+            return all(worker.state is State.AVAILABLE for worker in workers)
+
+        async with asyncio.timeout(LONG_S):
+            while not await tried():
+                await asyncio.sleep(0.02)
 
 
 @asynccontextmanager

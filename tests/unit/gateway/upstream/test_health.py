@@ -297,3 +297,20 @@ def test_a_clients_own_errors_put_nothing_out() -> None:
     for at in range(100):
         tried(health, FINE, at, "gpt")
     assert health.unavailable(100, "gpt") is None
+
+
+def test_who_asks_for_leave_tries_again_with_it_alone() -> None:
+    health = Health()
+    health.asks = True
+    for _ in range(5):
+        tried(health, FAILED, 0)
+    assert health.unavailable(4, None) is not None and not health.asked
+    assert health.unavailable(6, None) is not None and health.asked
+    health.allowed = True
+    assert health.unavailable(6, None) is None
+    ticket = health.taken()
+    assert health.probing and not health.allowed
+    health.left(ticket)
+    assert health.unavailable(7, None) is not None, "leave is for one call"
+    health.asks = False
+    assert health.unavailable(7, None) is None
