@@ -203,12 +203,10 @@ def _json(body: bytes) -> list[tuple[bytes, bytes]]:
 async def _fields(body: bytes) -> envelope.Fields:
     if len(body) <= envelope.INLINE_BYTES:
         return envelope.read(body)
-    return await asyncio.to_thread(envelope.read_large, body)
+    return await asyncio.to_thread(envelope.read, body)
 
 
 async def _ids(body: bytes, group: str) -> list[str]:
-    if not body or not ownership.may_name_ids(body, group):
-        return []
     if len(body) <= envelope.INLINE_BYTES:
         return ownership.ids_in_body(body, group)
     return await asyncio.to_thread(ownership.ids_in_body, body, group)

@@ -1,12 +1,17 @@
-"""The outline of a JSON object: its top-level keys and where their values stand.
+"""The outline of a JSON object: its top-level keys, where their values stand, how deep it goes.
 
-It finds its way by quotes and brackets alone; what is inside a value, others judge. Pure.
+`scan` finds its way by quotes and brackets alone; what is inside a value, others judge. `outline`
+comes to the same, a hundred times faster, for what a parser in C takes. Pure.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, NamedTuple
+
+import msgspec
 
 from gateway.errors import InvalidJSON
 
@@ -44,6 +49,68 @@ _STRUCTURAL = re.compile(rb'["\[\]{}]')
 _SCALAR = re.compile(rb"[-+.\w]+")
 
 
+DISGUISE = re.compile(rb"\\(?=u00(?:3[0-9]|[46][1-9a-fA-F]|[57][0-9aAfF]))")
+"""A letter, digit or `_` spelled as an escape: with these a key can be written otherwise."""
+
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KEY = re.compile(rb'[ \t\r\n]*+"([^"\\]*+)"[ \t\r\n]*+:[ \t\r\n]*+')
+_AFTER_VALUE = re.compile(rb"[ \t\r\n]*+([,}])")
+
+
+def members_of(body: bytes) -> dict[str, msgspec.Raw]:
+    """The top-level members; of a key that is repeated the last.
+
+    Raises msgspec.ValidationError (no object), msgspec.DecodeError or RecursionError.
+    """
+    return _members.decode(body)
+
+
+def outline(body: bytes, values: Mapping[str, msgspec.Raw] | None = None) -> Outline:
+    """As `scan`. `values`: its `members_of`, if they are known."""
+    try:
+        found = _walk(body, members_of(body) if values is None else values)
+    except (msgspec.DecodeError, RecursionError):
+        found = None
+    return found or scan(body)
+
+
+def _walk(body: bytes, values: Mapping[str, msgspec.Raw]) -> Outline | None:
+    """The outline, if these are all its members, each once, in their order: then every step from
+    one to the next leads where it must. None: some key is repeated, or spelled in an odd way."""
+    at = opening = _after_space(body, 0)
+    at += 1
+    members: list[Member] = []
+    closed = not values
+    for key, raw in values.items():
+        found = _KEY.match(body, at)
+        if found is None or found[1] != key.encode():
+            return None
+        start, value = found.end(), bytes(raw)
+        end = start + len(value)
+        after = _AFTER_VALUE.match(body, end) if body[start:end] == value else None
+        if closed or after is None:
+            return None
+        members.append(Member(key, start, end))
+        at, closed = after.end(), after[1] == b"}"
+    return Outline(tuple(members), opening) if closed else None
+
+
+_NO_BRACKET = bytes({*range(256)} - {*b'{}[]"'})
+_STEPS = bytes(1 if c in b"{[" else 255 if c in b"}]" else 0 for c in range(256))
+"""Read as signed bytes: down, up, neither."""
+
+
+def refuse_deep(body: bytes) -> None:
+    """For what is JSON otherwise. Raises InvalidJSON beyond MAX_DEPTH."""
+    if body.count(b"{") + body.count(b"[") <= MAX_DEPTH:
+        return
+    if b"\\" in body:  # so that every quote that is left begins or ends a string
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    brackets = b"".join(body.translate(None, _NO_BRACKET).split(b'"')[::2])
+    if max(accumulate(memoryview(brackets.translate(_STEPS)).cast("b")), default=0) > MAX_DEPTH:
+        raise InvalidJSON(f"The body is nested more than {MAX_DEPTH} deep.")
+
+
 def scan(body: bytes) -> Outline:
     """Top-level members and nesting. Raises InvalidJSON, also beyond MAX_DEPTH."""
     opening = _after_space(body, 0)
@@ -71,7 +138,7 @@ def _member(body: bytes, at: int) -> Member:
     if body[colon : colon + 1] != b":":
         raise InvalidJSON()
     start = _after_space(body, colon + 1)
-    return Member(_text(body[at:key_end]), start, _value_end(body, start))
+    return Member(text(body[at:key_end]), start, value_end(body, start))
 
 
 def _after_space(body: bytes, at: int) -> int:
@@ -90,7 +157,8 @@ def _string_end(body: bytes, at: int) -> int:
     return match.end()
 
 
-def _value_end(body: bytes, at: int) -> int:
+def value_end(body: bytes, at: int) -> int:
+    """Behind the value that begins at `at`. Raises InvalidJSON."""
     first = body[at : at + 1]
     if first == b'"':
         return _string_end(body, at + 1)
@@ -116,7 +184,8 @@ def _value_end(body: bytes, at: int) -> int:
     raise InvalidJSON()
 
 
-def _text(quoted: bytes) -> str:
+def text(quoted: bytes) -> str:
+    """Of a JSON string. Raises InvalidJSON."""
     try:
         value: Any = tolerant.decode(quoted.decode("utf-8", "surrogatepass"))
     except ValueError:

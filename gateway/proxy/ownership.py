@@ -5,13 +5,15 @@ whose call made them. The ids and their owners are kept by `store`.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from gateway.errors import EndpointRefused, InvalidJSON, InvalidRequest, MethodNotAllowed
+from gateway.proxy.outline import DISGUISE, text, value_end
 
 STATEFUL = frozenset(
     """assistants batches chatkit containers conversations evals files fine-tunes fine_tuning
@@ -38,11 +40,13 @@ _REFERENCES = frozenset(
     input_file_id previous_response_id skill_id thread_id training_file upload_id validation_file
     vector_store_id vector_store_ids""".split()
 )
-"""Each ends in `_id`, `_ids` or `_file`, or begins with `con`: `may_name_ids` looks for that."""
-_QUOTED = tuple(f'"{name}"'.encode() for name in sorted(_REFERENCES))
-_ESCAPED_LETTER = b"\\u00"
-"""How a name could be spelled otherwise."""
+_REFERENCE = re.compile(
+    rb'"(?=[abcefipstuv])(' + "|".join(sorted(_REFERENCES | {"id"})).encode() + rb')"[ \t\r\n]*:'
+    rb"[ \t\r\n]*"
+)
+"""A reference and its colon; in a string there are backslashes before the quotes."""
 MOST_IDS = 5000
+_QUOTE = 0x22
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +91,6 @@ def id_in_path(path: str) -> str | None:
     return segments[at]
 
 
-def may_name_ids(body: bytes, group: str) -> bool:
-    """A cheap look at whether `ids_in_body` could find any; never wrongly no."""
-    if group in STATEFUL and b'"id"' in body:
-        return True
-    if _ESCAPED_LETTER in body:
-        return True
-    hinted = b'_id"' in body or b'_ids"' in body or b'_file"' in body or b'"con' in body
-    return hinted and any(name in body for name in _QUOTED)
-
-
 def ids_in_body(body: bytes, group: str) -> list[str]:
     """Every id that stands where a reference may stand, wherever in the JSON, however spelled.
 
@@ -104,6 +98,34 @@ def ids_in_body(body: bytes, group: str) -> list[str]:
     provider believes is not known here.
     """
     names = _REFERENCES | {"id"} if group in STATEFUL else _REFERENCES
+    found = _parsed_ids(body, names) if DISGUISE.search(body) else _seen_ids(body, names)
+    if len(found) > MOST_IDS:
+        raise InvalidRequest(f"A body may name {MOST_IDS} ids at most.")
+    return found
+
+
+def _seen_ids(body: bytes, names: frozenset[str]) -> list[str]:
+    """As `_parsed_ids`, for a body of which no name is disguised: it is looked at where they are.
+
+    Values that enclose each other could make that long."""
+    found: list[str] = []
+    looked_at_bytes = 0
+    for reference in _REFERENCE.finditer(body):
+        if reference[1].decode() not in names:
+            continue
+        start = reference.end()
+        end = value_end(body, start)
+        looked_at_bytes += end - start
+        if looked_at_bytes > len(body):
+            return _parsed_ids(body, names)
+        if body[start] == _QUOTE:
+            found.append(text(body[start:end]))
+        elif body[start] in b"{[":
+            found.extend(_ids_of(_parsed(body[start:end], _Members)))
+    return found
+
+
+def _parsed_ids(body: bytes, names: frozenset[str]) -> list[str]:
     found: list[str] = []
 
     def members(pairs: list[tuple[str, Any]]) -> "_Members":
@@ -112,13 +134,15 @@ def ids_in_body(body: bytes, group: str) -> list[str]:
                 found.extend(_ids_of(value))
         return _Members(pairs)
 
+    _parsed(body, members)
+    return found
+
+
+def _parsed(body: bytes, members: Callable[[list[tuple[str, Any]]], "_Members"]) -> Any:
     try:
-        json.loads(body, object_pairs_hook=members)
+        return json.loads(body, object_pairs_hook=members)
     except (ValueError, RecursionError):
         raise InvalidJSON() from None
-    if len(found) > MOST_IDS:
-        raise InvalidRequest(f"A body may name {MOST_IDS} ids at most.")
-    return found
 
 
 class _Members(list[tuple[str, Any]]):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import AmbiguousBody, GatewayError, InvalidJSON, InvalidRequest
 from gateway.proxy.envelope import asking_for_usage, read, read_large, with_member
-from gateway.proxy.outline import scan
+from gateway.proxy.outline import outline, scan
 
 READERS = [read, read_large]
 
@@ -30,6 +30,9 @@ def test_fields_are_found_among_others(reader: Any) -> None:
         b'{"MODEL":"a"}',
         b'{"stream":true,"stream":false}',
         b'{"stream":true,"\\u0053tream":false}',
+        b'{"model":"a","model":"a"}',
+        b'{"x":1,"model":"a","y":"' + b"z" * 5000 + b'","model":"b"}',
+        b'{"y":"' + b"z" * 5000 + b'","Model":"b"}',
     ],
 )
 def test_a_field_in_two_spellings_is_refused(reader: Any, body: bytes) -> None:
@@ -63,8 +66,13 @@ def test_deep_nesting_is_refused_fast(reader: Any, opening: bytes) -> None:
 
 @pytest.mark.parametrize("reader", READERS)
 def test_nesting_up_to_the_bound_is_fine(reader: Any) -> None:
-    depth = 99
-    assert reader(b'{"model":"m","x":' + b"[" * depth + b"]" * depth + b"}").model == "m"
+    def nested(depth: int) -> bytes:
+        said = b'"\\"[[{\\\\",' * 99  # what stands in strings nests nothing
+        return b'{"model":"m","x":[' + said + b"[" * (depth - 1) + b"]" * depth + b"}"
+
+    assert reader(nested(99)).model == "m"
+    with pytest.raises(InvalidJSON, match="deep"):
+        reader(nested(100))
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -86,12 +94,33 @@ JSON = st.recursive(
 )
 
 
-@given(st.dictionaries(st.text(max_size=8), JSON, max_size=6), st.booleans())
-def test_the_outline_agrees_with_a_parser(value: dict[str, Any], ascii_only: bool) -> None:
-    body = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
-    outline = scan(body)
-    found = {m.key: json.loads(body[m.start : m.end]) for m in outline.members}
+@given(
+    st.dictionaries(st.text(max_size=8), JSON, max_size=6),
+    st.booleans(),
+    st.sampled_from([None, 2]),
+)
+def test_the_outline_agrees_with_a_parser(
+    value: dict[str, Any], ascii_only: bool, indent: int | None
+) -> None:
+    text = json.dumps(value, ensure_ascii=ascii_only, indent=indent)
+    body = text.encode("utf-8", "surrogatepass")
+    scanned = scan(body)
+    assert outline(body) == scanned
+    found = {m.key: json.loads(body[m.start : m.end]) for m in scanned.members}
     assert found == value
+
+
+SMALL = st.sampled_from(["1", "12", '"a"', '"a\\",\\"b"', "[]", "[1]", "{}", '{"a":1}', "true"])
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "\\u0061"]), SMALL), max_size=5), st.text(" \n")
+)
+def test_the_outline_holds_repeated_members_too(members: list[tuple[str, str]], space: str) -> None:
+    inner = f"{space},".join(f'{space}"{key}"{space}:{value}' for key, value in members)
+    body = f"{space}{{{inner}{space}}}{space}".encode()
+    assert outline(body) == scan(body)
+    assert len(outline(body).members) == len(members)
 
 
 @given(st.binary(max_size=60))

@@ -4,15 +4,17 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.errors import EndpointRefused, InvalidJSON, MethodNotAllowed
 from gateway.proxy.ownership import (
     _REFERENCES,
+    _parsed_ids,
     id_in_path,
     ids_in_body,
     ids_made,
     makes,
-    may_name_ids,
     refuse_shared,
 )
 
@@ -65,30 +67,53 @@ def test_references_are_found_wherever_they_stand() -> None:
     ],
 )
 def test_no_spelling_hides_a_reference(body: bytes) -> None:
-    assert may_name_ids(body, "chat")
     assert "resp_1" in ids_in_body(body, "chat")
 
 
 @pytest.mark.parametrize("name", sorted(_REFERENCES))
-def test_the_cheap_look_overlooks_no_reference(name: str) -> None:
-    assert may_name_ids(json.dumps({"x": [{name: "id-1"}]}).encode(), "chat")
+def test_every_reference_is_looked_for(name: str) -> None:
+    assert ids_in_body(json.dumps({"x": [{name: "id-1"}]}).encode(), "chat") == ["id-1"]
+
+
+NAMES = st.sampled_from(["id", "file_id", "container", "file_ids", "x", 'a"file_id', "File_id"])
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=9) | st.just('"file_id":"no"'),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(NAMES, JSON), st.sampled_from(["chat", "evals"]), st.sampled_from([None, 2]))
+def test_looking_at_references_alone_finds_what_parsing_all_does(
+    value: dict[str, Any], group: str, indent: int | None
+) -> None:
+    body = json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "surrogatepass")
+    names = _REFERENCES | {"id"} if group == "evals" else _REFERENCES
+    # a key that ends in `"file_id` is taken for one: heeding more than need be harms nobody
+    assert set(ids_in_body(body, group)) >= set(_parsed_ids(body, names))
+    if b'a\\"file_id' not in body:
+        assert sorted(ids_in_body(body, group)) == sorted(_parsed_ids(body, names))
 
 
 def test_where_things_are_kept_every_id_is_heeded() -> None:
     body = b'{"data_source":{"source":{"type":"file_id","id":"file-1"}}}'
     assert ids_in_body(body, "evals") == ["file-1"]
-    assert not may_name_ids(b'{"messages":[{"tool_calls":[{"id":"call_1"}]}]}', "chat")
+    assert ids_in_body(b'{"messages":[{"tool_calls":[{"id":"call_1"}]}]}', "chat") == []
+
+
+def test_references_within_references_take_no_time() -> None:
+    body = b'{"container":' * 99 + b'"cntr_1"' + b"}" * 99
+    assert ids_in_body(body, "chat") == ["cntr_1"]
 
 
 def test_a_reference_written_in_a_prompt_is_none() -> None:
     text = 'my "file_id": "file-9" and "conversation": "conv_9"'
     body = json.dumps({"messages": [{"role": "user", "content": text}]}).encode()
-    assert not may_name_ids(body, "chat")
     assert ids_in_body(body, "chat") == []
 
 
-@pytest.mark.parametrize("body", [b"{", b'{"file_id":', b"[" * 5000])
-def test_a_body_that_cannot_be_read_names_nothing_and_is_refused(body: bytes) -> None:
+@pytest.mark.parametrize("body", [b'{"file_id":', b'{"file_id":[', b'{"file_\\u0069d":' * 5000])
+def test_a_reference_that_cannot_be_read_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidJSON):
         ids_in_body(body, "chat")
 
