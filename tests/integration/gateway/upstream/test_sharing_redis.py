@@ -159,7 +159,7 @@ async def test_one_call_of_all_workers_tries_a_key_again(
             return all(worker.state is State.AVAILABLE for worker in workers)
 
         async with asyncio.timeout(LONG_S):
-            while not await tried():
+            while not await tried():  # noqa: ASYNC110 - rounds of sharing are waited for
                 await asyncio.sleep(0.02)
 
 
