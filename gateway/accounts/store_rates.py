@@ -18,7 +18,7 @@ from gateway.connections import inserting, writing
 from gateway.errors import TooManyTries
 
 MOST_REFUSED = 10_000
-_SWEPT_EVERY = 50
+SWEPT_EVERY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class RateStore:
         for rate in rates:
             self._recall(rate, now)
         async with writing(self._engine) as connection:
-            if randbelow(_SWEPT_EVERY) == 0:
+            if randbelow(SWEPT_EVERY) == 0:
                 await connection.execute(delete(rate_windows).where(rate_windows.c.ends_at < now))
             counted = [
                 (rate, await _counted(connection, rate, now))
