@@ -11,11 +11,13 @@ from typing import Any, Literal
 import httpx2
 import msgspec
 
-from gateway.errors import LoginProviderFailed, LoginProviderSlow
+from gateway.errors import LoginProviderFailed, LoginProviderSlow, Overloaded
 
 PATIENCE_S = 10.0
 """For one answer; somebody is looking at an empty page meanwhile."""
 MAX_ANSWER_BYTES = 1024**2
+MOST_AT_ONCE = 32
+"""Calls of one worker to all providers: whoever has no account can make it call, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,11 @@ class Answer:
 
 
 class ProviderCalls:
-    """Every method raises LoginProviderFailed (502), LoginProviderSlow (504)."""
+    """Every method raises LoginProviderFailed (502), LoginProviderSlow (504), Overloaded (503)."""
 
     def __init__(self, client: httpx2.AsyncClient, patience_s: float = PATIENCE_S) -> None:
         self._client, self._patience_s = client, patience_s
+        self._under_way = 0
 
     async def post(
         self, url: str, form: Mapping[str, str], basic: tuple[str, str] | None = None
@@ -52,6 +55,9 @@ class ProviderCalls:
             return await self._asked("GET", url, headers=headers)
 
     async def _asked(self, method: Literal["GET", "POST"], url: str, **request: Any) -> Answer:
+        if self._under_way >= MOST_AT_ONCE:
+            raise Overloaded(retry_after_s=1)
+        self._under_way += 1
         try:
             async with asyncio.timeout(self._patience_s):
                 return await self._answer(method, url, request)
@@ -62,6 +68,8 @@ class ProviderCalls:
             raise LoginProviderFailed(
                 f"The login provider could not be reached ({type(error).__name__})."
             ) from None
+        finally:
+            self._under_way -= 1
 
     async def _answer(self, method: str, url: str, request: dict[str, Any]) -> Answer:
         request["headers"] = {**request.get("headers", {}), "accept": "application/json"}

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
+import anyio
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from gateway.errors import LoginProviderFailed, SignInRefused
+from gateway.errors import GatewayError, LoginProviderFailed, LoginProviderSlow, SignInRefused
 from gateway.signin.calls import Answer, ProviderCalls
 from gateway.signin.id_token import Expected, UnknownKey, claims_of
 from gateway.signin.provider import Asked, Person, Returned
@@ -24,6 +25,8 @@ Who = Callable[[Claims], Person]
 
 FRESH_S = 3600.0
 """How long what a provider says of itself is believed."""
+QUIET_S = 5.0
+"""A provider that does not say it is left alone for so long: nobody waits for it meanwhile."""
 REFETCHED_S = 60.0
 """Keys are asked for again no sooner: made-up key ids cost no calls."""
 CODE_ERRORS = frozenset(("invalid_grant", "invalid_code", "code_already_used", "code_expired",
@@ -66,6 +69,8 @@ class OpenIdConnect:
     ) -> None:
         self._client, self._who, self._calls, self._now = client, who, calls, now
         self._metadata: tuple[float, Metadata] | None = None
+        self._failed: tuple[float, GatewayError] | None = None
+        self._discovering = anyio.Lock()
         self._keys: tuple[float, KeySet] | None = None
 
     async def authorize_url(self, asked: Asked) -> str:
@@ -95,12 +100,22 @@ class OpenIdConnect:
         return self._who(claims)
 
     async def _discovered(self) -> Metadata:
-        now = self._now()
-        if self._metadata is None or now - self._metadata[0] > FRESH_S:
-            place = f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration"
-            answer = await self._calls.get(place)
-            self._metadata = (now, _metadata(answer, self._client.issuer))
+        """One asks, and the others wait for what it hears."""
+        async with self._discovering:
+            now = self._now()
+            if self._metadata is None or now - self._metadata[0] > FRESH_S:
+                self._metadata = (now, await self._discover(now))
         return self._metadata[1]
+
+    async def _discover(self, now: float) -> Metadata:
+        if self._failed is not None and now - self._failed[0] < QUIET_S:
+            raise type(self._failed[1])(self._failed[1].message)
+        place = f"{self._client.issuer.rstrip('/')}/.well-known/openid-configuration"
+        try:
+            return _metadata(await self._calls.get(place), self._client.issuer)
+        except (LoginProviderFailed, LoginProviderSlow) as error:
+            self._failed = (self._now(), error)
+            raise
 
     async def _redeem(self, metadata: Metadata, returned: Returned) -> Answer:
         client = self._client

@@ -8,12 +8,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from gateway.auth.identities import Identity
 from gateway.errors import (
+    GatewayError,
     LoginProviderFailed,
     LoginProviderSlow,
     NotAdmitted,
     SignInRefused,
 )
-from gateway.signin.calls import MAX_ANSWER_BYTES, ProviderCalls
+from gateway.signin.calls import MAX_ANSWER_BYTES, MOST_AT_ONCE, ProviderCalls
 from gateway.signin.provider import Returned
 from gateway.signin.providers.feishu import Feishu, Places
 from tests.support.coming_back import REDIRECT_URI, and_back, plain_client, there
@@ -167,3 +168,22 @@ async def test_a_provider_that_is_not_there_is_said_so(calls: ProviderCalls) -> 
     with pytest.raises(LoginProviderFailed, match="ConnectError") as failed:
         await provider.person(Returned("code", REDIRECT_URI, "verifier", "nonce"))
     assert "secret" not in failed.value.message
+
+
+async def test_a_crowd_at_a_slow_provider_is_bounded(
+    fake: FakeFeishuLogin, calls: ProviderCalls
+) -> None:
+    fake.slow_s["token"] = 1
+    returned = Returned("made-up", REDIRECT_URI, "verifier", "nonce")
+    refused: list[int] = []
+
+    async def come() -> None:
+        try:
+            await feishu(fake, calls).person(returned)
+        except GatewayError as error:
+            refused.append(error.status)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(MOST_AT_ONCE + 10):
+            tasks.start_soon(come)
+    assert refused.count(503) == 10 and len(refused) == MOST_AT_ONCE + 10

@@ -6,6 +6,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -207,6 +208,13 @@ async def test_a_slow_provider_is_given_up(
     fake: FakeOidc, calls: ProviderCalls, provider: OpenIdConnect
 ) -> None:
     fake.slow_s["discovery"], calls._patience_s = 30, 0.3
+    async with anyio.create_task_group() as tasks:
+        for _ in range(20):
+            tasks.start_soon(given_up, provider)
+    assert fake.asked.count("discovery") == 1, "one asked, and told the others"
+
+
+async def given_up(provider: OpenIdConnect) -> None:
     with pytest.raises(LoginProviderSlow):
         await provider.authorize_url(ASKED)
 
