@@ -92,6 +92,11 @@ class LinkStore:
             locks = select(func.pg_advisory_xact_lock(keys))
             await self.connection.execute(locks, {"keys": sorted(map(_lock_key, user_ids))})
 
+    async def still_waiting(self, ids: Collection[UUID]) -> set[UUID]:
+        """Those of the records that nobody has taken out of the queue meanwhile."""
+        waiting = self._among(link_queue.c.record_id, ids)
+        return set(await self.connection.scalars(select(link_queue.c.record_id).where(waiting)))
+
     async def linked(self, ids: Collection[UUID]) -> set[UUID]:
         """Those of the records that have their place already."""
         rows = await self.connection.scalars(

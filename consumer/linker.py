@@ -46,6 +46,11 @@ class _Taken:
     linkables: Sequence[Linkable]
     unreadable: Sequence[tuple[UUID, str]]
 
+    def among(self, ids: Collection[UUID]) -> "_Taken":
+        """Without those that were removed meanwhile."""
+        kept = [one for one in self.linkables if one.exchange.id in ids]
+        return _Taken(self.ids, kept, self.unreadable)
+
 
 class Linker:
     """Places records, oldest first, in batches of one transaction."""
@@ -134,7 +139,8 @@ class Linker:
                 taken = await self._take(LinkStore(connection), limit, among)
             if taken.ids:
                 async with self._engine.begin() as connection:
-                    await _place(LinkStore(connection, self._inserts), taken)
+                    store = LinkStore(connection, self._inserts)
+                    await _place(store, taken.among(await store.still_waiting(taken.ids)))
         else:
             async with self._engine.begin() as connection:
                 store = LinkStore(connection, self._inserts)

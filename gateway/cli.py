@@ -18,7 +18,7 @@ COMMANDS = {
     "serve": "Serve OpenAI's API, until SIGTERM or Ctrl-C.",
     "doctor": "Check settings, keys, database, broker, consumers, Redis and disk.",
     "migrate": "Bring the database to the newest revision.",
-    "user": "People who may hold access tokens: add, list, block, unblock.",
+    "user": "People who may hold access tokens: add, list, block, unblock, erase.",
     "token": "Access tokens: issue, list, revoke.",
     "upstreams": "Provider keys: how they are doing; put one out, or back.",
 }

@@ -20,6 +20,7 @@ from common.schema import HEAD, require_head, require_known
 from common.settings import SettingsError
 from gateway.admin.store import CredentialStore
 from gateway.auth.store import AuthStore
+from gateway.erasure.store import ErasureStore
 from gateway.settings import GatewaySettings
 
 FIRST_USER = "admin"
@@ -76,6 +77,13 @@ async def opened_credentials(settings: GatewaySettings) -> AsyncIterator[Credent
     """Decisions on provider keys and reports of them, likewise. Raises SettingsError."""
     async with _connected(settings) as engine:
         yield CredentialStore(engine)
+
+
+@asynccontextmanager
+async def opened_traces(settings: GatewaySettings) -> AsyncIterator[ErasureStore]:
+    """What there is of people, likewise. Raises SettingsError."""
+    async with _connected(settings) as engine:
+        yield ErasureStore(engine)
 
 
 @asynccontextmanager

@@ -9,13 +9,14 @@ import typer
 from gateway.auth.people import User
 from gateway.auth.principal import Role
 from gateway.auth.standing import Change
+from gateway.commands.erase import erase
 from gateway.commands.output import moment, show, tell
 from gateway.commands.spread import spread
 from gateway.prepare import opened
 from gateway.settings import GatewaySettings, load_settings
 
 app = typer.Typer(
-    help="People who may hold access tokens: add, list, block, unblock.\n\n"
+    help="People who may hold access tokens: add, list, block, unblock, erase.\n\n"
     "Example:   gateway user add alice && gateway token issue alice",
     no_args_is_help=True,
     add_completion=False,
@@ -61,6 +62,21 @@ def unblock(name: Name) -> None:
     """Let a blocked user's access tokens work again."""
     user = asyncio.run(_block(load_settings(), name, None))
     tell(f"{user.name} is not blocked any more.")
+
+
+@app.command("erase")
+def erase_user(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove all that a user has said and was answered, their keys and identities, for good.
+
+    Usage stays, without the name. What of theirs is still on its way is not stored any more. Safe
+    to repeat: an erasure that was cut off goes on.
+
+    Example:   gateway user erase alice
+    """
+    erase(name, yes)
 
 
 async def _add(settings: GatewaySettings, name: str, role: Role) -> User:

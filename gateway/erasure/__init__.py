@@ -1,0 +1,1 @@
+"""Erasing a person: everything of theirs, but for what was counted."""
