@@ -5,7 +5,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help install run test check lint lock docs migrate services services-stop \
-	bench bench-peers
+	bench bench-peers bench-consumer
 
 python := .venv/bin/python
 sdks := .sdks/0.28.stamp .sdks/1.stamp .sdks/2.stamp
@@ -42,6 +42,9 @@ bench: .venv/run.stamp  ## speed, memory and start beside nginx (ARGS=--quick: a
 
 bench-peers: .venv/run.stamp  ## beside LiteLLM, Portkey and TensorZero too; writes docs/benchmarks.md
 	@$(python) -m bench --peers --write docs/benchmarks.md $(ARGS)
+
+bench-consumer: .venv/run.stamp  ## storing, linking, reading among ROWS records; writes docs/benchmarks-consumer.md
+	@$(python) -m bench.consumer --write docs/benchmarks-consumer.md $(if $(ROWS),--rows $(ROWS)) $(ARGS)
 
 docs: .venv/dev.stamp  ## rewrite docs/configuration.md from the settings
 	@$(python) -m scripts.configuration

@@ -88,7 +88,8 @@ class Talks:
     def _whole(self, text: str) -> bytes:
         message = {"role": "assistant", "content": text, "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
-        body = {"id": f"chatcmpl-{self._random.random()}", "object": "chat.completion"}
+        body: dict[str, object] = {"id": f"chatcmpl-{self._random.random()}"}
+        body["object"] = "chat.completion"
         body |= {"created": 1_700_000_000, "model": MODEL, "choices": [choice]}
         return json.dumps(body | {"usage": _usage(text)}).encode()
 
@@ -99,7 +100,11 @@ class Talks:
         chunks = []
         for delta in [{"role": "assistant", "content": ""}, *pieces, {}]:
             choice = {"index": 0, "delta": delta, "finish_reason": None if delta else "stop"}
-            chunk = {"id": id, "object": "chat.completion.chunk", "created": 1_700_000_000}
+            chunk: dict[str, object] = {
+                "id": id,
+                "object": "chat.completion.chunk",
+                "created": 1_700_000_000,
+            }
             chunk |= {"model": MODEL, "choices": [choice]}
             chunks.append(f"data: {json.dumps(chunk)}\n\n")
         return "".join([*chunks, "data: [DONE]\n\n"]).encode()

@@ -1,0 +1,83 @@
+"""The command: `python -m bench.consumer [--quick] [--rows N] [--write FILE] [--only …]`.
+
+Needs the Postgres and the RabbitMQ of DATABASE_URL and AMQP_URL, by default those of this machine,
+and makes a database and queues of its own there.
+"""
+
+import argparse
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from bench.consumer import page
+from bench.consumer.drain import Drained, drain
+from bench.consumer.millions import fill
+from bench.consumer.places import own_database
+from bench.consumer.reading import Read, read
+from bench.programs import BenchError
+from bench.report import Table
+
+BACKLOG, QUICK_BACKLOG = 200_000, 10_000
+STREAMS, QUICK_STREAMS = 20_000, 5_000
+ROWS, QUICK_ROWS = 1_000_000, 100_000
+
+
+def main(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    console, said = Console(), Console(stderr=True)
+    began = datetime.now(UTC)
+    rows = options.rows or (QUICK_ROWS if options.quick else ROWS)
+    try:
+        drained = [] if options.only == "reading" else _drained(options.quick, said)
+        reads = [] if options.only == "storing" else _reads(rows, options.keep, said)
+    except BenchError as error:
+        said.print(f"The run was given up: {error}")
+        return 1
+    if drained:
+        console.print(_rich(page.storing(drained)))
+    if reads:
+        console.print(_rich(page.reading(reads)))
+    if options.write:
+        options.write.write_text(page.render(page.Run(began, drained, rows, reads)))
+    return 0
+
+
+def _drained(quick: bool, said: Console) -> list[tuple[str, Drained]]:
+    whole, streams = (QUICK_BACKLOG, QUICK_STREAMS) if quick else (BACKLOG, STREAMS)
+    return [
+        ("answers as JSON", drain(whole, streamed=False, say=said.log)),
+        ("answers as streams of 50 chunks", drain(streams, streamed=True, say=said.log)),
+    ]
+
+
+def _reads(rows: int, keep: bool, said: Console) -> list[Read]:
+    with own_database(f"bench_millions_{rows}", keep=keep) as database:
+        fill(database, rows, said.log)
+        return list(read(database))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m bench.consumer", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a rough look")
+    parser.add_argument("--rows", type=int, help=f"records to read among ({ROWS:,})")
+    parser.add_argument("--keep", action="store_true", help="keep them for another run")
+    parser.add_argument("--only", choices=("storing", "reading"), help="the one and not the other")
+    parser.add_argument("--write", type=Path, help="write the page of this run to a file")
+    return parser
+
+
+def _rich(table: Table) -> RichTable:
+    columns, lines = table
+    shown = RichTable()
+    for number, column in enumerate(columns):
+        shown.add_column(column, justify="right" if number else "left")
+    for line in lines:
+        shown.add_row(*line)
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
