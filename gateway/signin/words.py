@@ -144,6 +144,13 @@ FAILURES: Mapping[str, tuple[tuple[str, str], tuple[str, str]]] = {
             "管理员已停用你的账号，你的密钥无法使用。请联系管理员。",
         ),
     ),
+    "user_erased": (
+        ("This account was erased", "此账号已被删除"),
+        (
+            "An administrator of this gateway has erased you and what was yours. Ask one.",
+            "管理员已删除你的账号及其数据。请联系管理员。",
+        ),
+    ),
     "login_provider_failed": (
         ("The login provider does not answer as it should", "登录平台返回异常"),
         (

@@ -93,13 +93,14 @@ class Feishu:
         return token
 
     def _admitted(self, user: Mapping[str, Any]) -> Person:
-        tenant, union = _text(user, "tenant_key"), _text(user, "union_id")
-        if not tenant or not union:
+        tenant = _text(user, "tenant_key")
+        subject = _text(user, "union_id") or _text(user, "open_id")  # as the bot does
+        if not tenant or not subject:
             raise LoginProviderFailed("Feishu's answer names no tenant_key or no union_id.")
         if self._tenant_keys and tenant not in self._tenant_keys:
             raise NotAdmitted
-        name = _text(user, "name") or _text(user, "en_name") or union
-        return Person(Identity("feishu", tenant, union), name)
+        name = _text(user, "name") or _text(user, "en_name") or subject
+        return Person(Identity("feishu", tenant, subject), name)
 
 
 def provider(settings: GatewaySettings, calls: ProviderCalls) -> Feishu:
