@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.database import make_engine
 from common.redaction import on_one_line
+from gateway.checks.bots import check_bots
 from gateway.checks.broker import check_broker, check_local_consumer
 from gateway.checks.cache import check_redis
 from gateway.checks.check import Check
@@ -62,6 +63,7 @@ def _looks(settings: GatewaySettings, engine: AsyncEngine) -> Iterator[tuple[str
         yield "broker", check_broker(url, settings.amqp_prefix)
     yield "Redis", _alone(check_redis(settings.redis))
     yield "login", check_sign_in(settings)
+    yield "bots", check_bots(settings)
 
 
 async def _alone(check: Awaitable[Check]) -> list[Check]:

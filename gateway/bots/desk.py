@@ -15,7 +15,7 @@ import structlog
 from gateway.auth.identities import Identity, IdentityStore
 from gateway.auth.keys import KeyDesk
 from gateway.auth.links import Links
-from gateway.auth.people import AccessToken, User
+from gateway.auth.people import AccessToken, Issued, User
 from gateway.bots.answers import Answers, Key, Terms, Used
 from gateway.bots.bot import Bot, ProviderFailed, ProviderRefused
 from gateway.bots.commands import GetKey, Help, MyKeys, RevokeKey, Usage, understand
@@ -59,11 +59,26 @@ class Desk:
             await _Request(self, bot, job, job.task, held).answer()
 
     async def apologise(self, bot: Bot, job: Job) -> None:
-        """Say that it finally failed. Raises ProviderFailed, ProviderRefused."""
-        if isinstance(job.task, Inbound):
-            asked = understand(job.task.text, bot.language)
-            message = Answers(asked.language, self.terms).failed()
-            await bot.answer(job.task, message, f"{job.id} sorry")
+        """Say that it finally failed, nothing being left of what was tried.
+
+        Raises ProviderFailed, ProviderRefused.
+        """
+        if not isinstance(job.task, Inbound):
+            return
+        with suppress(BlockedUser, ErasedUser):
+            if (user := await self.identities.known(_identity(job.task.person))) is not None:
+                await self.take_back(user, bot, job)
+        asked = understand(job.task.text, bot.language)
+        message = Answers(asked.language, self.terms).failed()
+        await bot.answer(job.task, message, f"{job.id} sorry")
+
+    async def take_back(self, user: User, bot: Bot, job: Job) -> None:
+        """What an earlier attempt at this job has issued: nobody may have seen it."""
+        now = self.clock()
+        for token in await self.keys.own(user):
+            if token.name == key_name(bot, job) and token.valid(now):
+                await self.keys.revoke(user, token.id, now)
+                log.info("bot_key_taken_back", provider=bot.name, token_id=token.id)
 
     async def click(self, click: Click) -> Message:
         """What came of it. Only one's own keys can be revoked, whoever the message was for."""
@@ -159,44 +174,35 @@ class _Request:
 
     async def _hand_over(self, user: User, days: int) -> None:
         """Whatever prevents that the key is shown takes it back."""
-        desk, job = self._desk, self._job
-        name = f"{self._bot.name} {job.id[-8:]}"
-        await self._take_back(user, name)
+        desk, bot, job = self._desk, self._bot, self._job
+        if job.attempts > 1:
+            await desk.take_back(user, bot, job)
         try:
-            issued = await desk.keys.issue(user, days, name, desk.clock())
+            issued = await desk.keys.issue(user, days, key_name(bot, job), desk.clock())
         except TooManyTokens:
             await self._reply(self._say.too_many())
             return
         try:
-            if not await self._held():
-                raise JobLost
-            message = self._say.key(
-                issued.id, issued.token, issued.expires_at, again=job.attempts > 1
-            )
-            sent = await self._confide(message, f"{job.id} {issued.id}")
-        except (JobLost, ProviderFailed, ProviderRefused):
+            sent = await self._show(issued)
+        except Exception:  # however it failed, it is not for nobody to have
             await desk.keys.revoke(user, issued.id, desk.clock())
             raise
-        if not sent:
+        if sent:
+            log.info("bot_key_sent", provider=bot.name, user=user.name, token_id=issued.id)
+        else:
             await desk.keys.revoke(user, issued.id, desk.clock())
-            return
-        log.info("bot_key_sent", provider=self._bot.name, user=user.name, token_id=issued.id)
 
-    async def _take_back(self, user: User, name: str) -> None:
-        """What an earlier attempt has issued: nobody may have seen it."""
-        if self._job.attempts > 1:
-            for token in await self._desk.keys.own(user):
-                if token.name == name and token.revoked_at is None:
-                    await self._desk.keys.revoke(user, token.id, self._desk.clock())
-                    log.info("bot_key_taken_back", provider=self._bot.name, token_id=token.id)
+    async def _show(self, issued: Issued) -> bool:
+        """Whether she has got it. Raises JobLost, and as `_confide`."""
+        if not await self._held():
+            raise JobLost
+        again = self._job.attempts > 1
+        message = self._say.key(issued.id, issued.token, issued.expires_at, again=again)
+        return await self._confide(message, f"{self._job.id} {issued.id}")
 
     async def _valid(self, user: User) -> list[Key]:
         now = self._desk.clock()
-        return [
-            _key(token)
-            for token in await self._desk.keys.own(user)
-            if token.revoked_at is None and token.expires_at > now
-        ]
+        return [_key(token) for token in await self._desk.keys.own(user) if token.valid(now)]
 
     async def _confide(self, message: Message, once: str = "") -> bool:
         """For her alone: in a group, only that it was sent is said. Whether she has got it.
@@ -219,6 +225,11 @@ class _Request:
 
     async def _reply(self, message: Message, part: str = "") -> None:
         await self._bot.answer(self._inbound, message, f"{self._job.id} {part}")
+
+
+def key_name(bot: Bot, job: Job) -> str:
+    """By which a key is found again that an earlier attempt has issued."""
+    return f"{bot.name} {job.id[-8:]}"
 
 
 def _identity(person: Person) -> Identity:

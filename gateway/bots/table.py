@@ -21,6 +21,8 @@ class Entry:
     """One of these is needed as well: a bot that can verify nothing is not offered."""
     unless: tuple[str, str] = ("", "")
     """`either` does not count where this setting has this value."""
+    shared: tuple[str, ...] = ()
+    """Those of `needs` that alone are no sign of a bot: signing in needs them too."""
 
     def lacking(self, settings: GatewaySettings) -> list[str]:
         """What must be set before it is offered; nothing: it is."""
@@ -33,7 +35,7 @@ class Entry:
 
     def wanted(self, settings: GatewaySettings) -> bool:
         """Whether somebody has begun to set it up."""
-        names = (*self.needs, *self.either)
+        names = {*self.needs, *self.either} - {*self.shared}
         return len(settings.lacking(names)) < len(names)
 
 
@@ -44,5 +46,9 @@ BOTS = (
         ("FEISHU_ENCRYPT_KEY", "FEISHU_VERIFICATION_TOKEN"),
         ("FEISHU_MODE", "websocket"),
     ),
-    Entry("slack", ("SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "SLACK_TEAM_IDS")),
+    Entry(
+        "slack",
+        ("SLACK_SIGNING_SECRET", "SLACK_BOT_TOKEN", "SLACK_TEAM_IDS"),
+        shared=("SLACK_TEAM_IDS",),
+    ),
 )
