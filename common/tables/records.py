@@ -52,4 +52,7 @@ records = Table(
     Column("codec", SmallInteger, nullable=False),  # of both bodies: 0 plain, 1 zlib
     Column("version", SmallInteger, nullable=False),
     Index(None, "user_id", "id"),
+    # one per filter of /records, alone and per person: each in the order of its pages
+    *(Index(None, name, "id") for name in ("kind", "model", "status")),
+    *(Index(None, "user_id", name, "id") for name in ("kind", "model", "status")),
 )

@@ -1,4 +1,5 @@
-"""Leases, tombstones, how far back records are kept; on Postgres `records` in monthly partitions.
+"""Leases, tombstones, how far back records are kept; on Postgres `records` in monthly partitions;
+indexes for the filters of /records.
 
 A table that holds records already becomes the first partition as it stands, up to the end of this
 month: nothing is copied. Going back copies, since one table cannot be made of several otherwise.
@@ -19,15 +20,22 @@ branch_labels = None
 depends_on = None
 
 TIME = sa.DateTime(timezone=True)
+FILTERS = ("kind", "model", "status")
+FILTERED = [*([name, "id"] for name in FILTERS), *(["user_id", name, "id"] for name in FILTERS)]
+"""Indexes of `records`: one per filter of its pages, alone and per person."""
 
 
 def upgrade() -> None:
     _tables()
     if op.get_bind().dialect.name == "postgresql":
         _partition()
+    for columns in FILTERED:
+        op.create_index(op.f(f"ix_records_{'_'.join(columns)}"), "records", columns)
 
 
 def downgrade() -> None:
+    for columns in reversed(FILTERED):
+        op.drop_index(op.f(f"ix_records_{'_'.join(columns)}"), "records")
     if op.get_bind().dialect.name == "postgresql":
         _put_together()
     for table in ("sweep_queue", "retention", "tombstones", "leases"):
