@@ -6,19 +6,20 @@ from typing import Any
 
 import typer
 import yaml
+from pydantic import BaseModel
 
-from common.settings import SharedSettings
 from consumer.cli import app as consumer
 from consumer.settings import ConsumerSettings
 from gateway.cli import app as gateway
 from gateway.settings import GatewaySettings
+from gateway.signin.providers import oidc, slack
 from tests.support.sources import ROOT
 
 DEPLOY = ROOT / "deploy"
 PROGRAMS = {"gateway": gateway, "consumer": consumer}
 
 
-def settings_of(*models: type[SharedSettings]) -> set[str]:
+def settings_of(*models: type[BaseModel]) -> set[str]:
     return {name.upper() for model in models for name in model.model_fields}
 
 
@@ -72,7 +73,7 @@ def test_image_sets_only_settings_that_exist() -> None:
 def test_compose_sets_only_settings_that_exist() -> None:
     services = compose()
     known = {
-        "gateway": settings_of(GatewaySettings),
+        "gateway": settings_of(GatewaySettings, oidc.Settings, slack.Settings),
         "consumer": settings_of(ConsumerSettings),
         "migrate": settings_of(GatewaySettings),
     }
