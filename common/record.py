@@ -70,6 +70,8 @@ class Begin(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     streamed: bool = False
     conversation_hint: str | None = None
     """The client's own name for the conversation (`X-Conversation-Id` and the like)."""
+    no_store: bool = False
+    """Its bodies, and the answer's, are counted by the consumer and then dropped."""
     request_type: str = "application/json"
     request: bytes = b""
     """The body as the client sent it; empty for uploads, whose length and digest are in `End`."""

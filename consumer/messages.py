@@ -12,6 +12,7 @@ from common.message import BadMessage, Part, unpack
 from consumer.decode import BadRecord, NewerRecord
 from consumer.prepare import PreparedRecord, Preparer
 from consumer.rejected import Rejected
+from consumer.withheld import keepable
 
 Unit = bytes | Part | Rejected
 """The frames of one record, a part of one, or what could not be read at all."""
@@ -63,10 +64,10 @@ def _prepare(preparer: Preparer, frames: bytes, prepared: Prepared) -> None:
     except NewerRecord as error:
         prepared.newer = error
     except BadRecord as error:
-        prepared.rejected.append(Rejected(error.record_id, str(error), frames))
+        prepared.rejected.append(Rejected(error.record_id, str(error), keepable(frames)))
     except Exception as error:  # a mistake of ours costs one record its place, not all of them
         log.error("record_not_understood", exc_info=error)
         record_id = frames[9:25].ljust(16, b"\0")  # where a frame has it
         prepared.rejected.append(
-            Rejected(record_id, f"our mistake: {type(error).__name__}", frames)
+            Rejected(record_id, f"our mistake: {type(error).__name__}", keepable(frames))
         )

@@ -17,6 +17,7 @@ from consumer.bodies import packed
 from consumer.decode import BadRecord, Decoded, decode
 from consumer.linkable import Parsed
 from consumer.usage import Meter, Usage
+from consumer.withheld import without_bodies
 
 LINKED_KINDS = ("chat", "completion", "response")
 LINKED_STATUSES = ("complete", "interrupted", "client_gone")
@@ -69,7 +70,7 @@ class PreparedRecord:
     linkable: bool
     """Its exchange has a place in a conversation."""
     frames: bytes
-    """As it arrived, in case that the database refuses the row."""
+    """As it arrived, as far as it may be kept, in case that the database refuses the row."""
     parsed: Parsed | None = None
     """Its bodies, if it is linkable."""
 
@@ -87,11 +88,15 @@ class Preparer:
         request = _parsed(begin)
         answer = assemble(begin.kind, end.response_type, response) if response else None
         usage = self._meter.usage_of(begin, end, request, answer)
+        if begin.no_store:
+            decoded, frames = without_bodies(decoded, usage)
         try:
             row = _row(decoded, usage, (answer or {}).get("model"))
         except OverflowError:
             raise BadRecord(begin.id, "one of its times is no time") from None
-        linked = begin.kind in LINKED_KINDS and end.status in LINKED_STATUSES
+        linked = (
+            begin.kind in LINKED_KINDS and end.status in LINKED_STATUSES and not begin.no_store
+        )
         parsed = Parsed(request, answer) if linked and isinstance(request, dict) else None
         return PreparedRecord(row, parsed is not None, frames, parsed)
 

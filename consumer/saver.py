@@ -17,6 +17,7 @@ from consumer.parts import Parts
 from consumer.prepare import PreparedRecord, Preparer
 from consumer.rejected import Rejected
 from consumer.store import Store
+from consumer.withheld import keepable_parts
 
 log = structlog.get_logger()
 
@@ -70,4 +71,4 @@ def _joined(record_id: bytes, bodies: Sequence[bytes]) -> Unit:
     try:
         return join_parts(bodies)
     except BadMessage as error:
-        return Rejected(record_id, f"parts: {error}", b"".join(bodies))
+        return Rejected(record_id, f"parts: {error}", keepable_parts(bodies))

@@ -124,6 +124,13 @@ class EndpointRefused(Forbidden):
     code = "endpoint_not_allowed"
 
 
+class NoStoreRefused(Forbidden):
+    """This gateway stores what is said; its administrator must allow `x-gateway-no-store` (by
+    ALLOW_NO_STORE)."""
+
+    code = "no_store_not_allowed"
+
+
 class RegistrationClosed(Forbidden):
     """Registration is closed. An administrator can open it."""
 

@@ -180,6 +180,17 @@ class GatewaySettings(FeishuSettings):
         2 * 1024**3, description="Most bytes of records waiting on this disk.", ge=1024**2
     )
 
+    record_bodies: Literal["full", "none"] = Field(
+        "full",
+        description="What of a call's bodies is stored: all, or `none`: they are counted, then"
+        " dropped, and there are no conversations.",
+    )
+    allow_no_store: bool = Field(
+        False,
+        description="Whether callers may ask for that by the header `x-gateway-no-store: true`; if"
+        " not, such calls get 403.",
+    )
+
     _credentials: tuple[Credential, ...] = PrivateAttr(())
     _variables: Mapping[str, str] = PrivateAttr({})
 

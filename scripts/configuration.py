@@ -139,7 +139,7 @@ GROUPS = (
         " `AUTH_SERVICE_URL`.",
     ),
     *_bots(),
-    Group("Records", GatewaySettings, ("record_", "spool_"), "Of the gateway."),
+    Group("Records", GatewaySettings, ("record_", "spool_", "allow_no_"), "Of the gateway."),
     Group("Storing", ConsumerSettings, ("batch_", "prefetch_", "retention_"), "Of the consumer."),
     Group("Logs", SharedSettings, ("log_",), "Of both. docs/events.md lists every event."),
 )

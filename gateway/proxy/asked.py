@@ -31,6 +31,7 @@ class Asked:
         self.method: str = scope["method"]
         self.raw_headers: list[tuple[bytes, bytes]] = scope["headers"]
         self.headers: Mapping[bytes, bytes] = dict(self.raw_headers)
+        self.no_store = False
         self.legacy = self.headers.get(b"user-agent", b"").startswith(LEGACY_AGENT)
 
     def admitted(self, allowed: frozenset[str]) -> Target:
@@ -84,6 +85,7 @@ class Asked:
             model=call.model,
             streamed=streamed,
             conversation_hint=conversation_hint(self.raw_headers),
+            no_store=self.no_store,
             request_type=_said(call.headers),
             request=body,
         )

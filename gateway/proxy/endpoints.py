@@ -29,6 +29,7 @@ from gateway.proxy.body import JSON_KINDS, Upload, is_upload, read_whole
 from gateway.proxy.exchange import Question
 from gateway.proxy.headers import identity, to_upstream
 from gateway.proxy.load import Share
+from gateway.proxy.no_store import withheld
 from gateway.proxy.paths import Target
 from gateway.proxy.services import Services
 from gateway.proxy.sink import HANG_UP, ClientGone, HttpSink
@@ -87,6 +88,11 @@ class OpenAISurface:
         if target.group == "models":
             await self._models(target, sink)
             return
+        asked.no_store = withheld(
+            asked.raw_headers,
+            always=services.settings.record_bodies == "none",
+            allowed=services.settings.allow_no_store,
+        )
         question = await self._question(asked, target, principal, sink, share)
         services.metrics.held(services.load.held_bytes)
         await services.exchanges.run(question, sink)

@@ -16,7 +16,7 @@ def house(
 ) -> Iterator[Scene]:
     """A running gateway; every test that asks for it runs in both modes."""
     with ExitStack() as exits:
-        settings = {"POOL_WAIT_S": "0.3", "RETRY_TIME": "0.05"}
+        settings = {"POOL_WAIT_S": "0.3", "RETRY_TIME": "0.05", "ALLOW_NO_STORE": "true"}
         if request.param == "services":
             place = own_services(services.postgres, services.amqp, services.redis)
             settings |= exits.enter_context(place)
