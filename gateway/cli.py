@@ -18,8 +18,9 @@ COMMANDS = {
     "serve": "Serve OpenAI's API, until SIGTERM or Ctrl-C.",
     "doctor": "Check settings, keys, database, broker, consumers, Redis and disk.",
     "migrate": "Bring the database to the newest revision.",
-    "user": "People who may hold access tokens: add, list, block, unblock, erase.",
+    "user": "People who may hold access tokens: add, list, block, unblock, link, role, erase.",
     "token": "Access tokens: issue, list, revoke.",
+    "registration": "Registration with e-mail and password: open, close, show.",
     "upstreams": "Provider keys: how they are doing; put one out, or back.",
 }
 REFUSED = 2

@@ -18,6 +18,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from common.database import make_engine, reaching
 from common.schema import HEAD, require_head, require_known
 from common.settings import SettingsError
+from gateway.accounts.store import PeopleStore
+from gateway.accounts.store_switches import SwitchStore
 from gateway.admin.store import CredentialStore
 from gateway.auth.store import AuthStore
 from gateway.erasure.store import ErasureStore
@@ -77,6 +79,20 @@ async def opened_credentials(settings: GatewaySettings) -> AsyncIterator[Credent
     """Decisions on provider keys and reports of them, likewise. Raises SettingsError."""
     async with _connected(settings) as engine:
         yield CredentialStore(engine)
+
+
+@asynccontextmanager
+async def opened_people(settings: GatewaySettings) -> AsyncIterator[PeopleStore]:
+    """Users with their ways in, likewise. Raises SettingsError."""
+    async with _connected(settings) as engine:
+        yield PeopleStore(engine)
+
+
+@asynccontextmanager
+async def opened_switches(settings: GatewaySettings) -> AsyncIterator[SwitchStore]:
+    """What admins switch at run time, likewise. Raises SettingsError."""
+    async with _connected(settings) as engine:
+        yield SwitchStore(engine)
 
 
 @asynccontextmanager

@@ -11,12 +11,14 @@ from gateway.auth.principal import Role
 from gateway.auth.standing import Change
 from gateway.commands.erase import erase
 from gateway.commands.output import moment, show, tell
+from gateway.commands.person import give_role
+from gateway.commands.person import link as link_person
 from gateway.commands.spread import spread
 from gateway.prepare import opened
 from gateway.settings import GatewaySettings, load_settings
 
 app = typer.Typer(
-    help="People who may hold access tokens: add, list, block, unblock, erase.\n\n"
+    help="People who may hold access tokens: add, list, block, unblock, link, role, erase.\n\n"
     "Example:   gateway user add alice && gateway token issue alice",
     no_args_is_help=True,
     add_completion=False,
@@ -62,6 +64,41 @@ def unblock(name: Name) -> None:
     """Let a blocked user's access tokens work again."""
     user = asyncio.run(_block(load_settings(), name, None))
     tell(f"{user.name} is not blocked any more.")
+
+
+@app.command()
+def link(
+    name: Name,
+    other: Annotated[
+        str | None,
+        typer.Argument(metavar="OTHER", help="A user who is the same person.", show_default=False),
+    ] = None,
+    provider: Annotated[
+        str | None, typer.Option(help="Instead of OTHER: feishu, oidc, slack, …")
+    ] = None,
+    tenant: Annotated[str, typer.Option(help="The company or issuer at that provider.")] = "",
+    subject: Annotated[str | None, typer.Option(help="The person's id at that provider.")] = None,
+) -> None:
+    """Say that two users, or a user and an identity, are one person.
+
+    What led to OTHER leads to NAME from now on, and OTHER's access tokens are NAME's; records and
+    usage stay as they were made.
+
+    Examples:   gateway user link alice alice-2   ·   gateway user link alice --provider oidc
+    --tenant https://id.example.com --subject 42
+    """
+    link_person(name, other, provider, tenant, subject)
+
+
+@app.command()
+def role(
+    name: Name, role: Annotated[Role, typer.Argument(metavar="ROLE", help="member or admin.")]
+) -> None:
+    """Make a user an admin, or a member again.
+
+    Example:   gateway user role alice admin
+    """
+    give_role(name, role)
 
 
 @app.command("erase")

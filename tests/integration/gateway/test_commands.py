@@ -94,10 +94,32 @@ def test_users_are_listed_blocked_and_unblocked(team: Gateway) -> None:
     assert team("token", "issue", "alice").code == 0
 
 
+def test_two_users_are_linked_and_a_role_is_given(team: Gateway) -> None:
+    assert team("user", "add", "alice-2").code == 0
+    assert team("token", "issue", "alice-2").code == 0
+    assert team("user", "link", "alice", "alice-2").code == 0
+    assert "alice-2" not in team("token", "list", "alice").out
+    assert len(team("token", "list", "alice").out.splitlines()) == 2
+    met = ("--provider", "feishu", "--tenant", "t", "--subject", "on_1")
+    assert "alice" in team("user", "link", "alice", *met).out
+    assert team("user", "role", "alice", "admin").code == 0
+    assert any("alice " in row and "admin" in row for row in team("user", "list").out.splitlines())
+
+
+def test_registration_is_opened_and_closed(team: Gateway) -> None:
+    assert team("registration", "show").out == "Registration is closed.\n"
+    assert team("registration", "open").code == 0
+    assert "Registration is open since" in team("registration", "show").out
+    assert team("registration", "close").out == "Registration is closed.\n"
+
+
 @pytest.mark.parametrize(
     ("line", "code", "says"),
     [
         (("user", "add", "alice"), 2, "already"),
+        (("user", "link", "alice"), 2, "second user"),
+        (("user", "link", "alice", "nobody"), 1, "nobody"),
+        (("user", "role", "alice", "owner"), 2, "owner"),
         (("user", "add", " "), 2, "1 to 64"),
         (("user", "block", "nobody"), 1, "nobody"),
         (("token", "issue", "nobody"), 1, "nobody"),
