@@ -1,4 +1,4 @@
-"""Feishu's side of its long connection: on a thread of its own, one connection at a time or many."""
+"""Feishu's side of its long connection, on a thread of its own."""
 
 import base64
 import json
