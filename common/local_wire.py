@@ -38,10 +38,16 @@ class SocketInUse(Exception):
     """Another consumer listens there already."""
 
 
-def message(tag: int, body: bytes) -> bytes:
+def head(tag: int, body: bytes) -> bytes:
+    """What goes before the body. Raises ValueError."""
     if len(body) > MAX_BODY_BYTES:
         raise ValueError(f"a message of {len(body)} bytes; at most {MAX_BODY_BYTES} can be sent")
-    return _HEAD.pack(len(body), tag) + body
+    return _HEAD.pack(len(body), tag)
+
+
+def message(tag: int, body: bytes) -> bytes:
+    """Raises ValueError."""
+    return head(tag, body) + body
 
 
 async def read_message(reader: StreamReader) -> tuple[int, bytes]:

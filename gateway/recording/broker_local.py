@@ -63,7 +63,7 @@ class _Wire(asyncio.Protocol):
             raise BrokerDown("the consumer has gone")
         tag = next(self._tags)
         try:
-            self._transport.write(local_wire.message(tag, body))
+            self._transport.writelines((local_wire.head(tag, body), body))
         except ValueError as error:
             raise Refused(str(error)) from error
         acked = self._waiting[tag] = asyncio.get_running_loop().create_future()

@@ -87,11 +87,14 @@ class Publisher:
                     continue
             await self._send(batch)
 
-    async def _send(self, batch: Sequence[Spooled]) -> None:
+    async def _send(self, batch: list[Spooled]) -> None:
+        """Empties the list: while the broker takes its time, each record is held only once."""
         ids = [record.id for record in batch]
         try:
-            for message in await self._packed(batch):
-                await self._broker.publish(message, uuid4().hex)
+            messages = await self._packed(batch)
+            batch.clear()
+            while messages:
+                await self._broker.publish(messages.pop(0), uuid4().hex)
         except BaseException:
             self._spool.put_back(ids)
             raise

@@ -19,6 +19,7 @@ import uvloop
 from starlette.types import ASGIApp
 
 from gateway.status.readiness import Readiness
+from gateway.supervision.memory import Returned, trim
 from gateway.supervision.protocol import Connection, Patience, State
 
 log = structlog.get_logger()
@@ -58,6 +59,7 @@ class Server(uvicorn.Server):
         self._readiness, self._times = readiness, times
         self._on_up, self._on_hangup = on_up, on_hangup
         self._takes_calls_until = 0.0
+        self._memory = Returned(trim())
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -80,6 +82,8 @@ class Server(uvicorn.Server):
             for connection in [*self.server_state.connections]:
                 if isinstance(connection, Connection):  # all are; uvicorn's type says otherwise
                     connection.look(now)
+            state = self.server_state
+            await self._memory.look(state.total_requests, len(state.tasks))
         return await super().on_tick(counter) and monotonic() >= self._takes_calls_until
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
