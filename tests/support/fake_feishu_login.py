@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from tests.support.fake_feishu import FakeFeishu, app_of
 from tests.support.fake_login import FakeLogin, error, fields_of
 from tests.support.serving import serving
 
@@ -111,5 +111,15 @@ def _refused(code: int, why: str, kind: str = "invalid_grant") -> Response:
 def fake_feishu_login(*redirect_uris: str) -> Iterator[FakeFeishuLogin]:
     """Serving on a port of its own."""
     fake = FakeFeishuLogin("cli_fake", "feishu-secret", set(redirect_uris))
-    with serving(Starlette(routes=fake.routes())) as fake.url:
+    with serving(app_of(fake.routes())) as fake.url:
         yield fake
+
+
+@contextmanager
+def fake_feishu_whole() -> Iterator[tuple[FakeFeishuLogin, FakeFeishu]]:
+    """One app with a login and a bot, in which people are the same."""
+    bot = FakeFeishu()
+    login = FakeFeishuLogin(bot.app_id, bot.app_secret, set())
+    with serving(app_of([*login.routes(), *bot.routes()])) as url:
+        login.url = bot.url = url
+        yield login, bot

@@ -114,13 +114,12 @@ class FaultProxy:
             return
         pair = _Pair(writer, service)
         self._pairs.add(pair)
-        try:
+        with suppress(asyncio.CancelledError):  # which streams of this loop cannot take
             async with create_task_group() as group:
                 group.start_soon(self._pump, pair, reader, service)
                 group.start_soon(self._pump, pair, answers, writer)
-        finally:
-            self._pairs.discard(pair)
-            pair.abort()
+        self._pairs.discard(pair)
+        pair.abort()
 
     async def _pump(
         self, pair: _Pair, reader: asyncio.StreamReader, writer: asyncio.StreamWriter

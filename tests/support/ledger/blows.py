@@ -2,8 +2,9 @@
 
 import asyncio
 import signal
+from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from time import monotonic
 
 from aio_pika.abc import AbstractChannel
@@ -28,12 +29,19 @@ class Blows:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._busy: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.asleep: list[Asleep] = []
         self.dealt: list[str] = []
 
     async def deal(self, blow: Blow) -> None:
-        """At its time; returns once it is over."""
+        """At its time, and when what it acts on is free; returns once it is over."""
         await asyncio.sleep(blow.at_s)
+        async with AsyncExitStack() as exits:
+            for place in sorted(blow.fault.places):
+                await exits.enter_async_context(self._busy[place])
+            await self._deal(blow)
+
+    async def _deal(self, blow: Blow) -> None:
         self.dealt.append(blow.fault.name)
         what, _, whom = blow.fault.name.partition(" ")
         if whom in self._world.ways:

@@ -30,6 +30,11 @@ class Fault:
     only: str | None = None
     """The mode that alone has it."""
 
+    @property
+    def places(self) -> set[str]:
+        """All that it acts on."""
+        return {self.acts_on, *_BESIDE.get(self.acts_on, ())}
+
 
 @dataclass(frozen=True)
 class Blow:
@@ -45,6 +50,8 @@ class Blow:
 
 
 _MOMENT, _WHILE = (0.1, 1.5), (0.5, 3.0)
+_BESIDE = {"broker": ("gateway-broker", "consumer-broker")}
+"""Deleting a queue takes the ways to it as well."""
 _OFTEN_PASSED = ("call", "long", "parts")
 FAULTS = (
     Fault("kill a worker", "gateway", embedded=True, often=3),
@@ -77,8 +84,6 @@ FAULTS = (
                               ("delay", _WHILE), ("lose-answers", _MOMENT), ("half-open", _MOMENT))
     ),
 )  # fmt: skip
-_BESIDE = {"broker": ("gateway-broker", "consumer-broker")}
-"""Deleting a queue takes the ways to it as well."""
 
 
 def schedule(seed: int, seconds: float, mode: str, *, disk: bool = True) -> list[Blow]:
@@ -105,9 +110,5 @@ def schedule(seed: int, seconds: float, mode: str, *, disk: bool = True) -> list
 
 
 def _meets(fault: Fault, busy: Sequence[Fault]) -> bool:
-    taken = {place for other in busy for place in _places(other)}
-    return not taken.isdisjoint(_places(fault))
-
-
-def _places(fault: Fault) -> set[str]:
-    return {fault.acts_on, *_BESIDE.get(fault.acts_on, ())}
+    taken = {place for other in busy for place in other.places}
+    return not taken.isdisjoint(fault.places)

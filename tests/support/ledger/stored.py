@@ -37,7 +37,7 @@ class Store:
         """Every record, with its place."""
         joined = records.join(exchanges, exchanges.c.id == records.c.id, isouter=True)
         rows = await self._rows(select(records, exchanges.c.parent_id).select_from(joined))
-        return [_entry(row) for row in rows]
+        return [entry_of(row) for row in rows]
 
     async def waiting(self) -> dict[str, int]:
         """What is still on its way; the names of what there is nothing of are left out."""
@@ -45,6 +45,7 @@ class Store:
         found = {
             "records to be linked": await self._count(link_queue),
             "spools of dead workers": max(0, len(spools) - _WORKERS),
+            "records in spools": await self._world.gauge("gateway_spool_records"),
             **(await self._queued()),
         }
         return {name: many for name, many in found.items() if many}
@@ -59,7 +60,7 @@ class Store:
         for queue, many in (await self._queued()).items():
             if many:
                 yield f"{many} {queue}"
-        for wrong in _miscounted(
+        for wrong in miscounted(
             await self._rows(select(records)), await self._rows(select(usage_daily))
         ):
             yield wrong
@@ -109,18 +110,19 @@ class Store:
 _WORKERS = 2
 
 
-def _entry(row: Row[Any]) -> Entry:
+def entry_of(row: Row[Any]) -> Entry:
+    """Of a row of `records`, with its `parent_id` if it was joined."""
     request, response = _body(row.request, row.codec), _body(row.response, row.codec)
-    return Entry(
-        row.id, number_of(request), row.status, row.http_status, request, response, row.parent_id
-    )
+    parent = row._mapping.get("parent_id")
+    status = (row.status, row.http_status)
+    return Entry(row.id, number_of(request), *status, request, response, parent)
 
 
 def _body(stored: bytes | None, codec: int) -> bytes:
     return zlib.decompress(stored) if stored and codec == 1 else bytes(stored or b"")
 
 
-def _miscounted(rows: list[Row[Any]], rolled_up: list[Row[Any]]) -> Iterator[str]:
+def miscounted(rows: list[Row[Any]], rolled_up: list[Row[Any]]) -> Iterator[str]:
     stored = {
         (row.user_id, row.day, row.model): [row.calls, row.prompt_tokens, row.completion_tokens]
         for row in rolled_up

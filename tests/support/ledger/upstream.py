@@ -53,8 +53,8 @@ class NonceUpstream:
         try:
             while not peer.transport.is_closing():
                 await self._answer(peer, (await peer.request()).body)
-        except (EOFError, ConnectionError):
-            pass  # the gateway has closed, or was killed
+        except (EOFError, ConnectionError, asyncio.CancelledError):
+            pass  # the gateway has closed, or was killed; or we are being left
         finally:
             peer.transport.abort()
 

@@ -111,6 +111,13 @@ class World:
                     pass
                 await asyncio.sleep(0.1)
 
+    async def gauge(self, name: str) -> int:
+        """As the gateway tells it."""
+        async with httpx2.AsyncClient() as client:
+            text = (await client.get(f"http://127.0.0.1:{self.port}/metrics", timeout=30)).text
+        [line] = [line for line in text.splitlines() if line.startswith(f"{name} ")]
+        return int(float(line.split()[1]))
+
     def heal(self) -> None:
         """What a fault that was not ended would leave."""
         self.disk.ease()
