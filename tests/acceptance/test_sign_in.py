@@ -21,7 +21,8 @@ from gateway.auth.keys import KeyDesk, KeyTerms
 from gateway.auth.links import Links
 from gateway.auth.principals import Principals
 from gateway.auth.store import AuthStore
-from tests.support.fake_feishu_login import TENANT, FakeFeishuLogin, fake_feishu_login
+from tests.support.fake_feishu_events import Pushing
+from tests.support.fake_feishu_login import TENANT, FakeFeishuLogin, fake_feishu_whole
 from tests.support.fake_oidc import FakeOidc, fake_oidc
 from tests.support.places import own_services
 from tests.support.scene import Scene, scene
@@ -36,6 +37,7 @@ class Doorstep:
     scene: Scene
     oidc: FakeOidc
     feishu: FakeFeishuLogin
+    chat: Pushing
 
     def visitor(self, user: str, language: str = "en") -> Visitor:
         """Somebody new, who is that user at both providers."""
@@ -54,7 +56,8 @@ def shared_doorstep(
     request: pytest.FixtureRequest, services: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Doorstep]:
     with ExitStack() as exits:
-        oidc, feishu = exits.enter_context(fake_oidc()), exits.enter_context(fake_feishu_login())
+        oidc = exits.enter_context(fake_oidc())
+        feishu, bot = exits.enter_context(fake_feishu_whole())
         settings = {
             "OIDC_ISSUER": oidc.url,
             "OIDC_CLIENT_ID": oidc.client_id,
@@ -63,6 +66,9 @@ def shared_doorstep(
             "APP_SECRET": feishu.client_secret,
             "FEISHU_ACCOUNTS_URL": feishu.url,
             "FEISHU_OPEN_URL": feishu.url,
+            "FEISHU_VERIFICATION_TOKEN": bot.verification_token,
+            "FEISHU_ENCRYPT_KEY": bot.encrypt_key,
+            "KEY_DELIVERY": "link",
             "TOKENS_PER_USER": "3",
         }
         if request.param == "services":
@@ -73,7 +79,7 @@ def shared_doorstep(
         callback = f"{running.gateway.url}/auth/callback"
         oidc.redirect_uris.add(f"{callback}/oidc")
         feishu.redirect_uris |= {f"{callback}/feishu", f"{callback}/openai"}
-        yield Doorstep(running, oidc, feishu)
+        yield Doorstep(running, oidc, feishu, Pushing(bot, running.gateway.url))
 
 
 @pytest.fixture
@@ -121,6 +127,20 @@ def test_bot_and_login_of_one_provider_are_one_person(doorstep: Doorstep) -> Non
     assert [tuple(row) for row in found if row.subject == "on_zhang"] == [
         (TENANT, "on_zhang", "feishu")
     ]
+
+
+def test_the_bots_link_and_the_login_lead_to_the_same_persons_keys(doorstep: Doorstep) -> None:
+    chat = doorstep.chat
+    assert chat.say("获取key", "mei").status_code == 200
+    sent = eventually(lambda: chat.fake.to("mei"), "the bot's answer", 60)[0]
+    assert sent.key is None, "no key stays in the chat"
+    link = re.search(r"http://127[^\s\"\\)]+/auth/links/[\w-]+", sent.text)
+    assert link, sent.text
+    with doorstep.visitor("mei") as visitor:
+        key = shown_key(visitor.http.post(link[0]))
+        assert doorstep.calls(key) == 200
+        page = visitor.sign_in("feishu", "?next=/auth/keys")
+        assert f"…{key[-4:]}" in page.text and len(revocations(page)) == 1
 
 
 def test_pages_are_in_the_language_of_the_browser(doorstep: Doorstep) -> None:
