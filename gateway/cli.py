@@ -21,6 +21,7 @@ COMMANDS = {
     "user": "People who may hold access tokens: add, list, block, unblock, link, role, erase.",
     "token": "Access tokens: issue, list, revoke.",
     "registration": "Registration with e-mail and password: open, close, show.",
+    "export": "Write records as lines of JSON, by time and user.",
     "upstreams": "Provider keys: how they are doing; put one out, or back.",
 }
 REFUSED = 2

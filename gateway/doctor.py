@@ -20,6 +20,7 @@ from gateway.checks.check import Check
 from gateway.checks.configured import check_settings
 from gateway.checks.database import check_database
 from gateway.checks.disk import check_disk
+from gateway.checks.keeping import check_keeping
 from gateway.checks.sign_in import check_sign_in
 from gateway.checks.upstreams import check_addresses, check_key
 from gateway.settings import GatewaySettings
@@ -56,6 +57,7 @@ def _looks(settings: GatewaySettings, engine: AsyncEngine) -> Iterator[tuple[str
     for credential in settings.credentials:
         yield f"key {credential.id}", _alone(check_key(credential))
     yield "database", check_database(engine)
+    yield "retention", check_keeping(engine)
     if settings.amqp_url is None:
         yield "consumers", check_local_consumer(settings.consumer_socket)
     else:

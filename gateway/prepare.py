@@ -22,6 +22,7 @@ from gateway.accounts.store import PeopleStore
 from gateway.accounts.store_switches import SwitchStore
 from gateway.admin.store import CredentialStore
 from gateway.auth.store import AuthStore
+from gateway.conversations.store_records import RecordStore
 from gateway.erasure.store import ErasureStore
 from gateway.settings import GatewaySettings
 
@@ -93,6 +94,15 @@ async def opened_switches(settings: GatewaySettings) -> AsyncIterator[SwitchStor
     """What admins switch at run time, likewise. Raises SettingsError."""
     async with _connected(settings) as engine:
         yield SwitchStore(engine)
+
+
+@asynccontextmanager
+async def opened_records(
+    settings: GatewaySettings,
+) -> AsyncIterator[tuple[RecordStore, AuthStore]]:
+    """Records, and whose they are, likewise. Raises SettingsError."""
+    async with _connected(settings) as engine:
+        yield RecordStore(engine), AuthStore(engine)
 
 
 @asynccontextmanager

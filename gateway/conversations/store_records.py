@@ -1,6 +1,6 @@
 """Records, read back: a page of them, or one with its bodies."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -82,6 +82,28 @@ class RecordStore:
         if row is None:
             return None
         return _record(row), _body(row, "request"), _body(row, "response")
+
+
+    async def sizes(
+        self, by: Whose, wanted: RecordFilter, after: UUID | None, limit: int
+    ) -> list[tuple[UUID, int]]:
+        """Ids, oldest first, those behind `after`, and the bytes of both bodies.
+        Raises StoreUnavailable."""
+        size = records.c.request_size_bytes + records.c.response_size_bytes
+        conditions = _conditions(wanted)
+        if after is not None:
+            conditions = [*conditions, records.c.id > after]
+        statement = select(records.c.id, size).where(owned(records.c.user_id, by), *conditions)
+        statement = statement.order_by(records.c.id).limit(limit)
+        async with reading(self._engine) as connection:
+            return [(row[0], row[1]) for row in await connection.execute(statement)]
+
+    async def whole(self, ids: Collection[UUID]) -> list[tuple[Record, Body, Body]]:
+        """These, oldest first, with their bodies. Raises StoreUnavailable."""
+        statement = _select(*_COLUMNS, *_BODIES).where(records.c.id.in_(ids))
+        async with reading(self._engine) as connection:
+            rows = await connection.execute(statement.order_by(records.c.id))
+            return [(_record(row), _body(row, "request"), _body(row, "response")) for row in rows]
 
 
 def usage_of(row: Row[Any]) -> Usage | None:
