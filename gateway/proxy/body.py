@@ -6,11 +6,16 @@ from hashlib import sha256
 from starlette.types import Receive
 
 from gateway.errors import InvalidRequest, TooLarge
+from gateway.proxy.form import Form
 from gateway.proxy.load import Share
+from gateway.proxy.ownership import STATEFUL
+from gateway.proxy.paths import Target
 from gateway.proxy.sink import ClientGone, HttpSink
 
 MAX_JSON_BYTES = 32 * 1024 * 1024
 MAX_UPLOAD_BYTES = 512 * 1024 * 1024
+LOOK_AHEAD_BYTES = 64 * 1024
+"""Of a form, before a credential is chosen for it."""
 _SMALL_DIGITS = 5
 """What is announced in so many is as good as here."""
 
@@ -19,11 +24,21 @@ JSON_KINDS = frozenset({"chat", "completion", "response", "embedding"})
 """Their bodies are JSON whatever they say they are: `curl -d` calls everything a form."""
 
 
-def is_upload(headers: Mapping[bytes, bytes], method: str, kind: str) -> bool:
-    """Anything that says it is something else than JSON, where it may be."""
-    said = headers.get(b"content-type", b"")
-    may_be = method in ("POST", "PUT", "PATCH") and kind not in JSON_KINDS
-    return may_be and bool(said) and b"json" not in said.lower()
+def is_upload(headers: Mapping[bytes, bytes], method: str, target: Target) -> bool:
+    """Anything that says it is something else than JSON, where it may be.
+
+    Where ids have owners that is a form only: who read JSON in anything else would read what
+    nobody has checked.
+    """
+    if method not in ("POST", "PUT", "PATCH") or target.kind in JSON_KINDS:
+        return False
+    said = headers.get(b"content-type", b"").strip().lower()
+    if not said or b"json" in said or said.startswith(_SAID_OF_ANYTHING):
+        return False
+    return said.startswith(b"multipart/") or target.group not in STATEFUL
+
+
+_SAID_OF_ANYTHING = (b"application/x-www-form-urlencoded", b"text/plain")
 
 
 def refuse_encoded(headers: Mapping[bytes, bytes]) -> None:
@@ -64,26 +79,32 @@ def _within(body: bytes) -> bytes:
 class Upload:
     """A body that is passed on as it arrives; counted and hashed, not kept."""
 
-    def __init__(self, receive: Receive, sink: HttpSink) -> None:
-        self._receive, self._sink = receive, sink
+    def __init__(self, receive: Receive, sink: HttpSink, form: Form | None = None) -> None:
+        self._receive, self._sink, self._form = receive, sink, form
         self._digest = sha256()
         self._more = True
+        self._head = b""
+        self._ids = 0
         self.size_bytes = 0
-        self.head = b""
-        """The first piece, read ahead: a form names its model there."""
 
     @property
     def sha256(self) -> bytes:
         return self._digest.digest()
 
-    async def peek(self) -> bytes:
-        """Raises ClientGone."""
-        self.head = await self._next()
-        return self.head
+    async def look_ahead(self) -> None:
+        """Of a form, to see what its fields name; they come first, as a rule.
+
+        Raises InvalidRequest or AmbiguousBody (400), ClientGone.
+        """
+        while self._form is not None and self._more and len(self._head) < LOOK_AHEAD_BYTES:
+            piece = await self._next()
+            self._form.feed(piece)
+            self._head += piece
+            self._ids = len(self._form.ids)
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        """Raises TooLarge (413), ClientGone."""
-        piece, self.head = self.head, b""
+        """Raises TooLarge (413), InvalidRequest or AmbiguousBody (400), ClientGone."""
+        piece, self._head = self._head, b""
         while True:
             if piece:
                 self.size_bytes += len(piece)
@@ -94,7 +115,15 @@ class Upload:
             if not self._more:
                 break
             piece = await self._next()
+            self._check(piece)
         self._sink.watch()
+
+    def _check(self, piece: bytes) -> None:
+        if self._form is None:
+            return
+        self._form.feed(piece)
+        if len(self._form.ids) > self._ids:  # by now the call is on its way to some account
+            raise InvalidRequest("In a form, fields that name ids must come before large files.")
 
     async def _next(self) -> bytes:
         message = await self._receive()

@@ -5,8 +5,7 @@ to `exchange`. Lists of models are answered here.
 """
 
 import asyncio
-import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import msgspec
 import structlog
@@ -27,7 +26,10 @@ from gateway.proxy import envelope, ownership
 from gateway.proxy.asked import Asked
 from gateway.proxy.body import JSON_KINDS, Upload, is_upload, read_whole
 from gateway.proxy.exchange import Question
+from gateway.proxy.form import form_of
 from gateway.proxy.headers import identity, to_upstream
+from gateway.proxy.items import GROUPS as ITEM_GROUPS
+from gateway.proxy.items import items_named
 from gateway.proxy.load import Share
 from gateway.proxy.no_store import withheld
 from gateway.proxy.paths import Target
@@ -40,7 +42,6 @@ log = structlog.get_logger()
 
 _NAMES_A_MODEL = frozenset({"chat", "completion", "embedding"})
 _STREAMS_USAGE = frozenset({"chat", "completion"})
-_FORM_MODEL = re.compile(rb'name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,256})\r\n')
 
 Body = Callable[[Upstream], bytes] | AsyncIterator[bytes]
 
@@ -100,11 +101,12 @@ class OpenAISurface:
     async def _question(
         self, asked: Asked, target: Target, principal: Principal, sink: HttpSink, share: Share
     ) -> Question:
-        if is_upload(asked.headers, asked.method, target.kind):
-            upload = Upload(asked.receive, sink)
-            named = _FORM_MODEL.search(await upload.peek())
-            model = named.group(1).decode("utf-8", "replace") if named else target.model
-            owner = await self._owner(target, principal, b"")
+        if is_upload(asked.headers, asked.method, target):
+            form = form_of(asked.headers.get(b"content-type", b""), ownership.REFERENCES)
+            upload = Upload(asked.receive, sink, form)
+            await upload.look_ahead()
+            model = target.model if form is None or form.model is None else form.model
+            owner = await self._owner(target, principal, form.ids if form else [])
             call = self._call(asked, target, principal, model, owner, upload.pieces())
             return Question(
                 asked.begin(target, principal, call),
@@ -126,7 +128,7 @@ class OpenAISurface:
         asks = streamed and target.kind in _STREAMS_USAGE and not fields.wants_usage
         if asks:
             share.note(len(body))  # a second one, which asks
-        owner = await self._owner(target, principal, body)
+        owner = await self._owner(target, principal, await _ids(body, target.group))
         call = self._call(asked, target, principal, model, owner, _bodies(body, fields, asks))
         return Question(
             asked.begin(target, principal, call, body=body, streamed=streamed),
@@ -150,7 +152,7 @@ class OpenAISurface:
         call = Call(
             asked.scope["method"].encode(),
             asked.upstream_target(target),
-            to_upstream(asked.raw_headers, as_json=target.kind in JSON_KINDS),
+            to_upstream(asked.raw_headers, as_json=_is_json(asked, target, body)),
             body,
             model,
             asked.client_address(self._services.settings.trusted_proxies),
@@ -163,11 +165,11 @@ class OpenAISurface:
         return call
 
     async def _owner(
-        self, target: Target, principal: Principal, body: bytes
+        self, target: Target, principal: Principal, in_body: Sequence[str]
     ) -> ownership.Owner | None:
         """Of what the call names. Raises NotFound (404) if that is somebody else's, or nobody's."""
         named = ownership.id_in_path(target.path)
-        ids = [*([named] if named else []), *await _ids(body, target.group)]
+        ids = [*([named] if named else []), *in_body]
         if not ids:
             return None
         owners = await self._services.resources.owners(ids)
@@ -214,8 +216,20 @@ async def _fields(body: bytes) -> envelope.Fields:
 
 async def _ids(body: bytes, group: str) -> list[str]:
     if len(body) <= envelope.INLINE_BYTES:
-        return ownership.ids_in_body(body, group)
-    return await asyncio.to_thread(ownership.ids_in_body, body, group)
+        return _ids_in(body, group)
+    return await asyncio.to_thread(_ids_in, body, group)
+
+
+def _ids_in(body: bytes, group: str) -> list[str]:
+    found = ownership.ids_in_body(body, group)
+    return found + items_named(body) if group in ITEM_GROUPS else found
+
+
+def _is_json(asked: Asked, target: Target, body: Body) -> bool:
+    """Whether the upstream is told so, whatever the client calls it."""
+    said = asked.headers.get(b"content-type")
+    read = not isinstance(body, AsyncIterator)
+    return target.kind in JSON_KINDS or (read and said is not None and b"json" not in said.lower())
 
 
 def _bodies(body: bytes, fields: envelope.Fields, asks_usage: bool) -> Callable[[Upstream], bytes]:

@@ -19,6 +19,7 @@ from gateway.errors import GatewayError, Interrupted, UpstreamCut, UpstreamTimeo
 from gateway.metrics import Metrics
 from gateway.proxy import headers as hygiene
 from gateway.proxy.body import Upload
+from gateway.proxy.envelope import INLINE_BYTES
 from gateway.proxy.ownership import Owner, ids_made
 from gateway.proxy.sink import ClientGone, Sink
 from gateway.proxy.sse import EventRelay, data_of, error_event, events
@@ -287,7 +288,7 @@ class _Exchange:
                 await self._break_off(UpstreamTimeout() if timed_out else UpstreamCut(), relay)
             raise
         last = relay.last if relay.last is not None else relay.rest()
-        if unmade:
+        if unmade or (question.makes_resources and kind == "response"):  # which names its items
             await self._remember_first(reply, last)
         if not self.sent:
             await self._start(reply.status, headers)
@@ -342,7 +343,8 @@ class _Exchange:
 
     async def _remember(self, reply: Reply, answer: bytes) -> None:
         """Committed before the answer leaves: who made a thing, and where it lives."""
-        if made := ids_made(answer):
+        large = len(answer) > INLINE_BYTES
+        if made := await asyncio.to_thread(ids_made, answer) if large else ids_made(answer):
             credential = reply.credential
             owner = Owner(
                 credential.upstream.name, credential.account, self._question.begin.user_id

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from gateway.errors import EndpointRefused, InvalidJSON, InvalidRequest, MethodNotAllowed
+from gateway.proxy.items import items_made
 from gateway.proxy.outline import DISGUISE, text, value_end
 
 STATEFUL = frozenset(
@@ -35,13 +36,13 @@ _COLLECTIONS: dict[tuple[str, ...], int] = {
 _VERBS = frozenset({"compact", "input_tokens", "runs", "alpha", "checkpoints"})
 """Where an id would stand, and none is: `/responses/compact`, `/threads/runs`."""
 
-_REFERENCES = frozenset(
+REFERENCES = frozenset(
     """assistant_id batch_id container container_id conversation eval_id file_id file_ids
     input_file_id previous_response_id skill_id thread_id training_file upload_id validation_file
     vector_store_id vector_store_ids""".split()
 )
 _REFERENCE = re.compile(
-    rb'"(?=[abcefipstuv])(' + "|".join(sorted(_REFERENCES | {"id"})).encode() + rb')"[ \t\r\n]*:'
+    rb'"(?=[abcefipstuv])(' + "|".join(sorted(REFERENCES | {"id"})).encode() + rb')"[ \t\r\n]*:'
     rb"[ \t\r\n]*"
 )
 """A reference and its colon; in a string there are backslashes before the quotes."""
@@ -97,7 +98,7 @@ def ids_in_body(body: bytes, group: str) -> list[str]:
     Raises InvalidJSON or InvalidRequest (400). Repeated members are all heeded: which of them the
     provider believes is not known here.
     """
-    names = _REFERENCES | {"id"} if group in STATEFUL else _REFERENCES
+    names = REFERENCES | {"id"} if group in STATEFUL else REFERENCES
     found = _parsed_ids(body, names) if DISGUISE.search(body) else _seen_ids(body, names)
     if len(found) > MOST_IDS:
         raise InvalidRequest(f"A body may name {MOST_IDS} ids at most.")
@@ -190,3 +191,4 @@ def _ids(value: Any) -> Iterator[Any]:
         yield made.get("id")
     results = value.get("result_files")
     yield from results if isinstance(results, list) else ()
+    yield from items_made(value)

@@ -1,5 +1,7 @@
 """Files and responses belong to the person who made them; to everybody else they are not there."""
 
+from typing import Any
+
 import openai
 import pytest
 
@@ -75,6 +77,56 @@ def test_a_streamed_response_is_its_owners_alone(house: Scene) -> None:
     assert house.client("alice").responses.retrieve(made.id).id == made.id
     with pytest.raises(openai.NotFoundError):
         house.client("bob").responses.retrieve(made.id)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_an_item_of_somebody_elses_response_is_404(house: Scene, streamed: bool) -> None:
+    made: Any = house.client("alice").responses.create(model="m", input="Hello!", stream=streamed)
+    if streamed:
+        made = next(event.response for event in made if event.type == "response.completed")
+    [item] = made.output
+    asked: Any = {"model": "m", "input": [{"type": "item_reference", "id": item.id}]}
+    before = len(house.upstream.requests)
+    with pytest.raises(openai.NotFoundError):
+        house.client("bob").responses.create(**asked)
+    assert len(house.upstream.requests) == before
+    house.client("alice").responses.create(**asked)
+    replayed: Any = [item.model_dump(), {"role": "user", "content": "Go on!"}]
+    house.client("bob").responses.create(model="m", input=replayed)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_form_that_names_somebody_elses_file_is_404(house: Scene, late: bool) -> None:
+    made = house.client("alice").files.create(file=("a.png", b"x" * 1000), purpose="vision")
+    size = 200_000 if late else 1000
+    fields: Any = {"prompt": (None, "More!"), "image[file_id]": (None, made.id)}
+    files: Any = (
+        {"mask": ("mask.png", b"\0" * size), **fields} if late else {**fields, "mask": b"\0"}
+    )
+    told: dict[str, Any] = {}
+    before = sum(r.path == "/images/edits" for r in house.upstream.requests)
+    for name in ("alice", "bob"):
+        answer = house.http(name).post("/v1/images/edits", files=files)
+        told[name] = answer.status_code, answer.json()["error"]["code"]
+    asked = [r for r in house.upstream.requests if r.path == "/images/edits"]
+    if late:  # nobody's: by then it is on its way to some account
+        assert set(told.values()) == {(400, "invalid_request")}
+        assert len(asked) == before
+    else:
+        assert told["bob"] == (404, "not_found")
+        assert len(asked) == before + 1, "the owner's own"
+
+
+def test_json_by_another_name_is_read_all_the_same(house: Scene) -> None:
+    made = house.client("alice").files.create(file=("l.jsonl", b"{}\n"), purpose="batch")
+    body = '{"input_file_id": "%s", "endpoint": "/v1/x", "completion_window": "24h"}' % made.id
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/x-thing"):
+        headers = {"content-type": kind}
+        refused = house.http("bob").post("/v1/batches", content=body, headers=headers)
+        assert refused.status_code == 404
+        taken = house.http("alice").post("/v1/batches", content=body, headers=headers)
+        assert taken.status_code == 200
+        assert house.upstream.requests[-1].header("content-type") == "application/json"
 
 
 @pytest.mark.parametrize("path", ["/v1/files", "/v1/batches", "/v1/organization/usage/costs"])

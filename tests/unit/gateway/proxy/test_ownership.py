@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import EndpointRefused, InvalidJSON, MethodNotAllowed
 from gateway.proxy.ownership import (
-    _REFERENCES,
+    REFERENCES,
     _parsed_ids,
     id_in_path,
     ids_in_body,
@@ -70,7 +70,7 @@ def test_no_spelling_hides_a_reference(body: bytes) -> None:
     assert "resp_1" in ids_in_body(body, "chat")
 
 
-@pytest.mark.parametrize("name", sorted(_REFERENCES))
+@pytest.mark.parametrize("name", sorted(REFERENCES))
 def test_every_reference_is_looked_for(name: str) -> None:
     assert ids_in_body(json.dumps({"x": [{name: "id-1"}]}).encode(), "chat") == ["id-1"]
 
@@ -88,7 +88,7 @@ def test_looking_at_references_alone_finds_what_parsing_all_does(
     value: dict[str, Any], group: str, indent: int | None
 ) -> None:
     body = json.dumps(value, indent=indent, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    names = _REFERENCES | {"id"} if group == "evals" else _REFERENCES
+    names = REFERENCES | {"id"} if group == "evals" else REFERENCES
     # a key that ends in `"file_id` is taken for one: heeding more than need be harms nobody
     assert set(ids_in_body(body, group)) >= set(_parsed_ids(body, names))
     if b'a\\"file_id' not in body:
