@@ -50,18 +50,24 @@ class Asked:
 
     def client_address(self, trusted: Sequence[IPv4Network | IPv6Network]) -> str:
         peer = self.scope.get("client")
+        address = peer[0] if peer else ""
+        if not trusted:
+            return address
         hops = [value for name, value in self.raw_headers if name == b"x-forwarded-for"]
-        return client_address(peer[0] if peer else "", hops, trusted)
+        return client_address(address, hops, trusted)
 
     def upstream_target(self, target: Target) -> bytes:
         """Raises InvalidRequest (400) for what cannot stand in a request line.
 
         Azure's `api-version` means nothing to the providers that are called here.
         """
-        if not _QUERY.fullmatch(self.scope["query_string"]):
+        query = self.scope["query_string"]
+        if not query:
+            return target.encoded
+        if not _QUERY.fullmatch(query):
             raise InvalidRequest("The query must be percent-encoded.")
-        query = _API_VERSION.sub(b"", self.scope["query_string"]).lstrip(b"&")
-        return target.encoded() + (b"?" + query if query else b"")
+        query = _API_VERSION.sub(b"", query).lstrip(b"&")
+        return target.encoded + (b"?" + query if query else b"")
 
     def begin(
         self,
@@ -84,7 +90,7 @@ class Asked:
             client_address=call.client_address,
             model=call.model,
             streamed=streamed,
-            conversation_hint=conversation_hint(self.raw_headers),
+            conversation_hint=conversation_hint(self.headers),
             no_store=self.no_store,
             request_type=_said(call.headers),
             request=body,

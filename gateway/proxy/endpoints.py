@@ -56,7 +56,7 @@ class OpenAISurface:
         """Every failure before an exchange began is told here: 400, 401, 403, 404, 413, 503."""
         record_id = uuid7()
         when_gone = scope.get("extensions", {}).get(HANG_UP)
-        async with HttpSink(receive, send, identity(str(record_id).encode()), when_gone) as sink:
+        with HttpSink(receive, send, identity(str(record_id).encode()), when_gone) as sink:
             try:
                 with self._services.load.admit() as share:
                     await self._answer(Asked(scope, receive, record_id.bytes), sink, share)

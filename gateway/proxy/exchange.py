@@ -7,12 +7,12 @@ byte leaves.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from time import perf_counter, time_ns
 from uuid import UUID
 
 import structlog
+from msgspec import Struct
 
 from common.record import Begin, End, StatusName
 from gateway.errors import GatewayError, Interrupted, UpstreamCut, UpstreamTimeout
@@ -38,8 +38,7 @@ REUSE_WAIT_S = 0.05
 _KEPT_TYPES = (b"json", b"text/", b"xml", b"event-stream")
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True, eq=False):
     """A call that was admitted."""
 
     begin: Begin
@@ -292,7 +291,7 @@ class _Exchange:
             await self._remember_first(reply, last)
         if not self.sent:
             await self._start(reply.status, headers)
-        self._entry.note(last)
+        self._entry.note_last(last)
         await self._end("interrupted" if relay.failed else "complete", usage=relay.usage)
         await self._sink.finish(last)
         if not reply.complete:
@@ -359,7 +358,7 @@ class _Exchange:
         body: bytes,
     ) -> None:
         """An answer that is all here."""
-        self._entry.note(body)
+        self._entry.note_last(body)
         self._http_status = http_status
         await self._end(status)
         await self._tell(http_status, headers, body)

@@ -1,6 +1,6 @@
 """Which headers travel: allow-lists both ways, and the gateway's own. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 
 from gateway.errors import InvalidRequest
 
@@ -87,10 +87,12 @@ def first(headers: Iterable[tuple[bytes, bytes]], wanted: bytes) -> bytes | None
     return None
 
 
-def conversation_hint(headers: Sequence[tuple[bytes, bytes]]) -> str | None:
+def conversation_hint(headers: Mapping[bytes, bytes]) -> str | None:
     """At most 200 characters, as such ids are elsewhere. Raises InvalidRequest (400) beyond."""
+    if headers.keys().isdisjoint(HINT_HEADERS):
+        return None
     for wanted in HINT_HEADERS:
-        if value := first(headers, wanted):
+        if value := headers.get(wanted):
             text = value.decode("latin-1").strip()
             if len(text) > 200 or not text.isprintable():
                 name = wanted.decode()

@@ -4,7 +4,7 @@
 names a model in `/engines/{model}/x`, Azure clients in `/openai/deployments/{model}/x`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from re import compile as pattern
 from urllib.parse import quote, unquote_to_bytes
@@ -43,14 +43,15 @@ class Target:
     kind: str
     model: str | None = None
     """As the path names it."""
+    group: str = field(init=False)
+    """First segment of the path."""
+    encoded: bytes = field(init=False)
+    """For the request line: exactly what was authorised, encoded anew."""
 
-    @property
-    def group(self) -> str:
-        return self.path.split("/", 2)[1]
-
-    def encoded(self) -> bytes:
-        """For the request line: exactly what was authorised, encoded anew."""
-        return quote(self.path, safe="/" + _SAFE).encode()
+    def __post_init__(self) -> None:
+        """Once for each spelling of a path: `resolve` keeps what it made."""
+        object.__setattr__(self, "group", self.path.split("/", 2)[1])
+        object.__setattr__(self, "encoded", quote(self.path, safe="/" + _SAFE).encode())
 
 
 @lru_cache(maxsize=1024)

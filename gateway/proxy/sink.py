@@ -95,11 +95,11 @@ class HttpSink:
         self.gone = self.started = self.ended = False
         self.cut_by: GatewayError | None = None
 
-    async def __aenter__(self) -> "HttpSink":
+    def __enter__(self) -> "HttpSink":
         self._task = asyncio.current_task()
         return self
 
-    async def __aexit__(
+    def __exit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,

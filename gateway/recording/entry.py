@@ -81,6 +81,11 @@ class Entry:
             self.watched = True
             self._keeper.watch(self)
 
+    def note_last(self, piece: bytes) -> None:
+        """The rest of the answer: its end follows at once, so no checkpoint has to be planned."""
+        self._noted.append(piece)
+        self._noted_bytes += len(piece)
+
     def end(self, end: End) -> Future[None]:
         """Commit the record with the rest of its answer.
 

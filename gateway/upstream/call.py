@@ -1,8 +1,8 @@
 """One call on its way upstream: what is asked, how far it has come, and the answer to relay."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from common.record import Attempt
@@ -13,8 +13,7 @@ from gateway.upstream.retry import FINE, Verdict
 from gateway.upstream.wire import Headers, WireAnswer, WireError, WireRequest
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True, eq=False):
     """What is to be sent upstream, before a credential is chosen."""
 
     method: bytes
@@ -32,12 +31,11 @@ class Call:
     """It belongs to a user's files and the like, which should come together at one account."""
     creates: bool = False
     """It makes something (a batch, a file): never sent again once it may have arrived."""
-    attempts: list[Attempt] = field(default_factory=list)
+    attempts: list[Attempt] = []
     """The tries so far, kept up by the pool; however the call ends, they are here."""
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(Struct, eq=False):
     """An answer to relay, errors of the client's own making included. Must be closed."""
 
     status: int
@@ -75,8 +73,7 @@ def _nothing() -> None:
     return None
 
 
-@dataclass(slots=True)
-class Try:
+class Try(Struct, eq=False):
     """One call's way through the pool."""
 
     call: Call
@@ -85,15 +82,19 @@ class Try:
     """Until when it may wait for a credential."""
     health: Mapping[str, Health]
     """Of the ranked, by credential id: it goes on with those that there were when it began."""
-    used: set[str] = field(default_factory=set)
+    used: set[str] = set()
     lost: bool = False
     """An attempt may have arrived without an answer, and so may have been billed."""
     on_retry: Callable[[], None] = lambda: None
     """Told before each further attempt."""
     retrying: bool = False
     verdict: Verdict = FINE
-    failure: GatewayError = field(default_factory=UpstreamUnavailable)
-    """What to tell the client if nothing better comes."""
+    failed: GatewayError | None = None
+
+    @property
+    def failure(self) -> GatewayError:
+        """What to tell the client if nothing better comes."""
+        return self.failed or UpstreamUnavailable()
 
     @property
     def attempts(self) -> list[Attempt]:
@@ -118,5 +119,5 @@ def request_for(
 
 
 def request_of(credential: Credential, call: Call) -> WireRequest:
-    body = call.body if isinstance(call.body, AsyncIterator) else call.body(credential.upstream)
+    body = call.body(credential.upstream) if callable(call.body) else call.body
     return request_for(credential, call.method, call.target, call.headers, body)

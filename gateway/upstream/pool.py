@@ -40,6 +40,8 @@ from gateway.upstream.wire import (
 
 MAX_ERROR_BYTES = 1024 * 1024
 """An error's body is read whole to judge it; beyond this it is cut."""
+MODELS_KNOWN = 1000
+"""For so many names of models it is kept in mind who serves them: clients choose the names."""
 MAX_WAITING = 256
 """Calls that may wait for a credential; more are told at once."""
 
@@ -63,6 +65,7 @@ class Pool:
         self._retry_count, self._retry_time_s, self._wait_s = retry_count, retry_time_s, wait_s
         self._health = {c.id: Health() for c in self.credentials}
         self._in_flight: dict[str, int] = {}
+        self._serving: dict[tuple[str | None, tuple[str, str] | None], list[Credential]] = {}
         self._retrying = self._waiting = 0
 
     async def send(self, call: Call, on_retry: Callable[[], None] = lambda: None) -> Reply:
@@ -110,6 +113,7 @@ class Pool:
             for c in credentials
         }
         self.credentials = tuple(credentials)
+        self._serving.clear()
 
     def in_flight(self) -> int:
         return sum(self._in_flight.values())
@@ -126,6 +130,9 @@ class Pool:
 
     def serving(self, call: Call) -> list[Credential]:
         """Those configured for such a call. Raises UnknownModel (404), NoUsableCredential (502)."""
+        asked = (call.model, call.account)
+        if (known := self._serving.get(asked)) is not None:
+            return known
         serving = [
             c
             for c in self.credentials
@@ -134,15 +141,16 @@ class Pool:
         ]
         if not serving:
             raise UnknownModel(param="model") if call.account is None else NoUsableCredential()
+        if call.model is not None:
+            # an upstream that names the model goes before one that takes any
+            serving = [c for c in serving if c.upstream.models is not None] or serving
+        if len(self._serving) < MODELS_KNOWN:
+            self._serving[asked] = serving
         return serving
 
     def _rank(self, call: Call) -> list[Credential]:
         serving = self.serving(call)
-        if (
-            call.model is not None
-        ):  # an upstream that names the model goes before one that takes any
-            serving = [c for c in serving if c.upstream.models is not None] or serving
-        asked = b"" if isinstance(call.body, AsyncIterator) else call.body(serving[0].upstream)
+        asked = call.body(serving[0].upstream) if callable(call.body) else b""
         caller = Caller(call.client_address, call.user_id, call.model, self._in_flight, asked)
         ranked = self._ranked(serving, caller)
         return by_account(ranked, caller) if call.together else ranked
@@ -215,7 +223,7 @@ class Pool:
         if not verdict.try_next or self._is_last_word(tried, verdict):
             return reply
         reply.close()
-        tried.verdict, tried.failure = verdict, _told(answer.status, verdict)
+        tried.verdict, tried.failed = verdict, _told(answer.status, verdict)
         if isinstance(tried.call.body, AsyncIterator):  # the upload has been read
             raise tried.failure
         return None
@@ -254,7 +262,7 @@ class Pool:
         verdict = judge_failure(error, creates=tried.call.creates, lost_before=tried.lost)
         tried.lost = tried.lost or error.written
         failure = UpstreamTimeout() if isinstance(error, TimedOut) else UpstreamUnavailable()
-        tried.verdict, tried.failure = verdict, failure
+        tried.verdict, tried.failed = verdict, failure
         read_once = isinstance(tried.call.body, AsyncIterator)
         if not verdict.try_next or (read_once and error.written):
             raise failure from error

@@ -4,8 +4,9 @@ Adapters: `transport.py` (ours) and `transport_httpx2.py`.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateway.upstream.credential import Upstream
 
@@ -13,8 +14,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 """Names in lower case; order and duplicates are kept."""
 
 
-@dataclass(frozen=True, slots=True)
-class WireRequest:
+class WireRequest(Struct, frozen=True, eq=False):
     """What is written to the upstream; the adapter adds `host`, framing and `connection` only."""
 
     method: bytes

@@ -41,14 +41,14 @@ def test_nothing_that_speaks_of_the_one_key_comes_back() -> None:
 
 def test_the_first_of_several_hints_counts() -> None:
     headers = [(b"session-id", b"s"), (b"x-conversation-id", b" mine ")]
-    assert conversation_hint(headers) == "mine"
-    assert conversation_hint([]) is None
+    assert conversation_hint(dict(headers)) == "mine"
+    assert conversation_hint({}) is None
 
 
 @pytest.mark.parametrize("value", [b"x" * 201, b"a\x00b"])
 def test_an_odd_hint_is_refused_by_name(value: bytes) -> None:
     with pytest.raises(InvalidRequest) as caught:
-        conversation_hint([(b"x-conversation-id", value)])
+        conversation_hint({b"x-conversation-id": value})
     assert caught.value.param == "x-conversation-id"
 
 

@@ -74,4 +74,4 @@ def test_what_is_not_the_openai_api_is_nobody_elses_either(raw: str) -> None:
 def test_what_was_authorised_is_what_is_sent() -> None:
     target = resolve(b"/v1/files/a%20b%3Fc%23d%25e/content")
     assert target is not None
-    assert target.encoded() == b"/files/a%20b%3Fc%23d%25e/content"
+    assert target.encoded == b"/files/a%20b%3Fc%23d%25e/content"

@@ -38,7 +38,7 @@ async def receive() -> Any:
 
 async def test_silence_is_filled_and_the_end_ends_it() -> None:
     server = Server()
-    async with HttpSink(receive, server.send, []) as sink:
+    with HttpSink(receive, server.send, []) as sink:
         await sink.start(200, [])
         await sink.write(b"data: 1\n\n")
         sink.keep_awake(0.01)
@@ -57,7 +57,7 @@ async def test_silence_is_filled_and_the_end_ends_it() -> None:
 
 async def test_a_client_that_does_not_read_is_sent_none() -> None:
     server = Server()
-    async with HttpSink(receive, server.send, []) as sink:
+    with HttpSink(receive, server.send, []) as sink:
         await sink.start(200, [])
         sink.keep_awake(0.01)
         server.full = True
@@ -68,7 +68,7 @@ async def test_a_client_that_does_not_read_is_sent_none() -> None:
 
 async def test_who_leaves_hears_no_more() -> None:
     server = Server()
-    async with HttpSink(receive, server.send, []) as sink:
+    with HttpSink(receive, server.send, []) as sink:
         await sink.start(200, [])
         sink.keep_awake(0.01)
         await server.asked_again(1)
@@ -79,7 +79,7 @@ async def test_who_leaves_hears_no_more() -> None:
 
 async def test_no_ping_comes_while_events_do() -> None:
     server = Server()
-    async with HttpSink(receive, server.send, []) as sink:
+    with HttpSink(receive, server.send, []) as sink:
         await sink.start(200, [])
         sink.keep_awake(3600)
         for _ in range(100):
