@@ -10,7 +10,8 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.accounts.email import LONGEST_PASSWORD, MOST_CHARACTERS
 from gateway.accounts.registration import Registration
-from gateway.accounts.store_switches import REGISTRATION, Switch, SwitchStore
+from gateway.accounts.store_switches import SwitchStore
+from gateway.accounts.switches import REGISTRATION, Switch
 from gateway.auth.people import Issued, User
 from gateway.auth.principals import Principals
 from gateway.errors import InvalidRequest

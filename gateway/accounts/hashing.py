@@ -21,7 +21,7 @@ class Argon2:
         return self._hasher.hash(password)
 
     def verify(self, stored: str | None, password: str) -> bool:
-        """None: there is no such account, which takes as long to find out."""
+        """None: there is no such user, which takes as long to find out."""
         try:
             self._hasher.verify(self._nobodys if stored is None else stored, password)
         except (VerificationError, InvalidHashError):

@@ -35,7 +35,7 @@ class Passwords:
         return await self._apart(lambda hashing: hashing.hash(password))
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """None: there is no such account; that takes just as long."""
+        """None: there is no such user; that takes just as long."""
         return await self._apart(lambda hashing: hashing.verify(stored, password))
 
     async def _apart(self, work: Callable[[Hashing], T]) -> T:

@@ -1,4 +1,4 @@
-"""Accounts without a directory: an e-mail address and a password, while an admin lets people in.
+"""Users without a directory: an e-mail address and a password, while an admin lets people in.
 
 An unknown address, a wrong password: the same answer, after the same work. Tries are counted before
 anything is looked up; one that succeeds does not count.
@@ -14,7 +14,8 @@ from gateway.accounts.email import normalised, usable_password
 from gateway.accounts.passwords import Passwords
 from gateway.accounts.store_passwords import PasswordStore
 from gateway.accounts.store_rates import Rate, RateStore
-from gateway.accounts.store_switches import REGISTRATION, SwitchStore
+from gateway.accounts.store_switches import SwitchStore
+from gateway.accounts.switches import REGISTRATION
 from gateway.auth.keys import KeyDesk
 from gateway.auth.people import Issued, User
 from gateway.errors import GatewayError, RegistrationClosed, WrongLogin
@@ -36,12 +37,12 @@ class Registration:
         self,
         keys: KeyDesk,
         switches: SwitchStore,
-        accounts: PasswordStore,
+        people: PasswordStore,
         rates: RateStore,
         passwords: Passwords,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._keys, self._switches, self._accounts = keys, switches, accounts
+        self._keys, self._switches, self._people = keys, switches, people
         self._rates, self._passwords, self._now = rates, passwords, now
 
     async def opened(self) -> None:
@@ -51,7 +52,7 @@ class Registration:
 
     async def used(self) -> None:
         """Whether they may log in: as long as anybody could have a password."""
-        if not (await self._switches.enabled(REGISTRATION) or await self._accounts.any()):
+        if not (await self._switches.enabled(REGISTRATION) or await self._people.any()):
             raise RegistrationClosed
 
     async def register(
@@ -64,7 +65,7 @@ class Registration:
         await self._rates.take([Rate("register", _network(address), most, window)], self._now())
         hashed = await self._passwords.hash(password)
         called = name or email.partition("@")[0]
-        user = await self._accounts.add(email, hashed, called, self._now())
+        user = await self._people.add(email, hashed, called, self._now())
         log.info("user_registered", user_id=user.id)
         return user, await self._keys.issue(user, name=KEY_NAME)
 
@@ -76,14 +77,14 @@ class Registration:
             Rate("login", _network(address), LOGINS_PER_ADDRESS, LOGIN_WINDOW),
         ]
         await self._rates.take(tries, self._now())
-        account = await self._accounts.find(email)
-        stored = account.hash if account else None
+        found = await self._people.find(email)
+        stored = found.hash if found else None
         password = _as_hashed(password, email)
-        if not await self._passwords.verify(stored, password) or account is None:
+        if not await self._passwords.verify(stored, password) or found is None:
             log.info("login_failed", address=address)
             raise WrongLogin
         await self._rates.give_back(tries)
-        user = account.admitted()
+        user = found.admitted()
         return user, await self._keys.issue(user, name=KEY_NAME, replacing=KEY_NAME)
 
 

@@ -67,7 +67,7 @@ _NEW_ACCESS_TOKEN = _object(
     token={**_TEXT, "description": "Shown this once."},
 )
 _IDENTITY = _object(provider=_TEXT, tenant_key=_TEXT, subject=_TEXT)
-_ACCOUNT: dict[str, Schema] = {
+_PERSON: dict[str, Schema] = {
     "id": _TEXT,
     "object": {"const": "user"},
     "name": _TEXT,
@@ -75,14 +75,14 @@ _ACCOUNT: dict[str, Schema] = {
     "created_at": _SECONDS,
 }
 _USER = _object(
-    **_ACCOUNT,
+    **_PERSON,
     blocked_at=_SOME_SECONDS,
     valid_tokens={"type": "integer", "minimum": 0},
     emails={"type": "array", "items": _TEXT},
     identities={"type": "array", "items": _IDENTITY},
 )
 _SIGNED_IN = _object(
-    user=_object(**_ACCOUNT),
+    user=_object(**_PERSON),
     token=_object(type={"const": "bearer"}, token=_TEXT, id=_TEXT, expires_at=_SECONDS),
 )
 _REGISTRATION = _object(
@@ -226,7 +226,7 @@ _OPEN: Schema = {
     "/register": {
         "post": _operation(
             "Registration",
-            "A new account with e-mail and password",
+            "A new user with e-mail and password",
             "SignedIn",
             _TRIED,
             description="Off until an admin switches it on.",

@@ -17,7 +17,7 @@ _TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class Registered:
     """Who may come in with a password."""
 
     user: User
@@ -39,13 +39,13 @@ class PasswordStore:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def find(self, email: str) -> Account | None:
+    async def find(self, email: str) -> Registered | None:
         async with reading(self._engine) as connection:
-            row = (await connection.execute(_ACCOUNT.where(passwords.c.email == email))).first()
+            row = (await connection.execute(_REGISTERED.where(passwords.c.email == email))).first()
         if row is None:
             return None
         user = User(row.id, row.name, row.role, row.created_at, row.blocked_at)
-        return Account(user, row.hash, row.erased_at is not None)
+        return Registered(user, row.hash, row.erased_at is not None)
 
     async def any(self) -> bool:
         """Whether anybody has ever registered."""
@@ -75,4 +75,4 @@ class PasswordStore:
             return user
 
 
-_ACCOUNT = select(passwords.c.hash, users).join_from(passwords, users)
+_REGISTERED = select(passwords.c.hash, users).join_from(passwords, users)

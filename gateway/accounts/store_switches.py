@@ -1,6 +1,5 @@
 """What admins switch on and off at run time, followed by every worker within a second."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 
@@ -8,23 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.tables import switches
+from gateway.accounts.switches import OFF, Switch
 from gateway.connections import inserting, reading, writing
 
 GOOD_FOR_S = 0.5
-REGISTRATION = "registration"
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """How something is switched, and by whom."""
-
-    enabled: bool
-    changed_by: str | None = None
-    changed_at: datetime | None = None
-
-
-OFF = Switch(False)
-"""What nobody has touched."""
 
 
 class SwitchStore:

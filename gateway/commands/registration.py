@@ -6,7 +6,7 @@ from getpass import getuser
 
 import typer
 
-from gateway.accounts.store_switches import REGISTRATION, Switch
+from gateway.accounts.switches import REGISTRATION, Switch
 from gateway.commands.output import moment, tell
 from gateway.prepare import opened_switches
 from gateway.settings import load_settings

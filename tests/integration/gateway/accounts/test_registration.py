@@ -13,7 +13,8 @@ from common.tables import passwords, rate_windows
 from gateway.accounts import store_rates, store_switches
 from gateway.accounts.registration import LOGINS
 from gateway.accounts.store_rates import Rate, RateStore
-from gateway.accounts.store_switches import REGISTRATION, SwitchStore
+from gateway.accounts.store_switches import SwitchStore
+from gateway.accounts.switches import REGISTRATION
 from gateway.auth.identities import Identity
 from gateway.errors import TooManyTries
 from tests.support.accounts import Accounts, accounts, bearer
