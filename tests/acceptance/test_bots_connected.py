@@ -76,7 +76,7 @@ def test_a_link_is_handed_over_that_shows_one_key_once(office: Office) -> None:
     with Visitor(office.scene.gateway.url) as visitor:
         page = visitor.get(found[0])
         assert page.status_code == 200
-        key = shown_key(visitor.post(found[0], page))
+        key = shown_key(visitor.http.post(found[0]))
     headers = {"authorization": f"Bearer {key}"}
     assert office.scene.http().get("/v1/models", headers=headers).status_code == 200
     office.socket.push(message(office.feishu, "我的key", "linda"))
