@@ -1,6 +1,7 @@
 """Which fields of a form are seen: at least those that any parser would see, however they come."""
 
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -41,8 +42,7 @@ def seen(*pieces: bytes, kind: bytes = TYPE) -> Form:
 
 @given(st.lists(st.integers(0, len(FORM)), max_size=8))
 def test_fields_are_seen_wherever_the_bytes_are_split(cuts: list[int]) -> None:
-    ends = [0, *sorted(cuts), len(FORM)]
-    form = seen(*(FORM[a:b] for a, b in zip(ends, ends[1:], strict=False)))
+    form = seen(*(FORM[a:b] for a, b in pairwise([0, *sorted(cuts), len(FORM)])))
     assert (form.model, form.ids) == ("whisper", ["file-1", "video-1", "file-2"])
     assert form.in_file
 
