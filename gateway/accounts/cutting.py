@@ -5,7 +5,7 @@ have been made where nobody could announce it.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Never, Protocol
 
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 class Answers(Protocol):
     """What is under way in this worker."""
 
-    def users(self) -> Sequence[int]: ...
+    def users(self) -> Collection[int]: ...
 
     def cut(self, user_id: int, error: GatewayError) -> int:
         """How many were."""
@@ -31,7 +31,7 @@ class Answers(Protocol):
 
 
 class BarredStore(Protocol):
-    async def barred(self, user_ids: Sequence[int]) -> Sequence[int]:
+    async def barred(self, user_ids: Collection[int]) -> Collection[int]:
         """Raises StoreUnavailable."""
         ...
 

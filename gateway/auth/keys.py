@@ -6,7 +6,7 @@ keys or lets people order them comes here and to nothing below.
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Never, Protocol
@@ -137,7 +137,7 @@ class KeyDesk:
         await self._spread(Change("user_changed", user.id))
         return user
 
-    async def barred(self, user_ids: Sequence[int]) -> list[int]:
+    async def barred(self, user_ids: Collection[int]) -> list[int]:
         """Those of these users who are blocked or erased."""
         return await self._store.barred(user_ids)
 

@@ -4,7 +4,7 @@ What is cached of them, and when it is asked for, is in `gateway.auth.principals
 argument of every act; transactions open and commit here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -184,10 +184,10 @@ class AuthStore:
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable from error
 
-    async def barred(self, user_ids: Sequence[int]) -> list[int]:
+    async def barred(self, user_ids: Collection[int]) -> list[int]:
         """Those of these users who are blocked or erased. Raises StoreUnavailable (503)."""
         query = select(users.c.id).where(
-            users.c.id.in_(user_ids),
+            users.c.id.in_([*user_ids]),
             or_(users.c.blocked_at.is_not(None), users.c.erased_at.is_not(None)),
         )
         with answering():

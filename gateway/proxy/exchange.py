@@ -89,7 +89,7 @@ class Exchanges:
             exchange.leave()
             raise
         finally:
-            self.under_way.remove(question.begin.user_id, sink)
+            self.under_way.remove(sink)
             exchange.count(self._metrics)
 
     async def _answer(self, exchange: "_Exchange", call: Call) -> None:

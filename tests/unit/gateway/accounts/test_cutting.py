@@ -1,7 +1,7 @@
 """A blocked user's answers are cut: heard of, or found out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from gateway.accounts.cutting import Cutter
 from gateway.auth.standing import Change
@@ -16,7 +16,7 @@ class Barred:
     def __init__(self, *user_ids: int) -> None:
         self.user_ids, self.asked, self.away = user_ids, list[list[int]](), False
 
-    async def barred(self, user_ids: Sequence[int]) -> list[int]:
+    async def barred(self, user_ids: Collection[int]) -> list[int]:
         self.asked.append([*user_ids])
         if self.away:
             raise StoreUnavailable
@@ -60,8 +60,8 @@ async def test_a_block_nobody_announced_is_found() -> None:
     under_way.add(1, sink)
     await cutter.look()
     assert store.asked == [[1]] and await ended(sink)
-    under_way.remove(1, sink)
-    assert under_way.users() == []
+    under_way.remove(sink)
+    assert not under_way.users()
 
 
 async def test_a_store_that_is_away_stops_nobody() -> None:
