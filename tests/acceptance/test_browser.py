@@ -3,6 +3,7 @@
 One Chromium for all tests here, as starting one takes a second or two.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +13,9 @@ from openai import AuthenticationError, OpenAI
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 
-from tests.support.browser import browser, look
+from tests.support.browser import PLAIN_HOST, browser, look
 from tests.support.fake_oidc import FakeOidc, fake_oidc
+from tests.support.people import make_link
 from tests.support.scene import Scene, scene
 from tests.support.waiting import eventually
 
@@ -84,13 +86,18 @@ def test_a_key_is_copied_used_and_revoked(stage: tuple[Scene, FakeOidc, Chrome])
 def test_the_old_way_to_the_clipboard_serves_where_the_new_one_is_not(
     stage: tuple[Scene, FakeOidc, Chrome],
 ) -> None:
-    """As over plain HTTP within a company's network, which is no secure context."""
+    """Over plain HTTP within a company's network, which is no secure context."""
     running, oidc, chrome = stage
     chrome.delete_all_cookies()
-    shown = sign_in(chrome, running, oidc, "bob")
-    chrome.execute_script("Object.defineProperty(window, 'isSecureContext', {value: false})")
+    sign_in(chrome, running, oidc, "bob")
+    link = asyncio.run(make_link(running.gateway.database, running.gateway.url, "linked"))
+    chrome.get(link.replace("127.0.0.1", PLAIN_HOST))
+    assert chrome.execute_script("return isSecureContext || !!navigator.clipboard") is False
+    click(chrome, "form button")
+    shown = chrome.find_element(By.ID, "key").text
     click(chrome, "[data-copy=key]")
     eventually(lambda: "Copied" in text(chrome), "the button to say so")
+    chrome.get(f"{running.gateway.url}/auth/keys")
     assert pasted(chrome) == shown
 
 

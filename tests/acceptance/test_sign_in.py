@@ -17,13 +17,11 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from starlette.responses import PlainTextResponse
 
 from common.tables import access_tokens, identities, key_links, users, web_sessions
-from gateway.auth.keys import KeyDesk, KeyTerms
-from gateway.auth.links import Links
-from gateway.auth.principals import Principals
 from gateway.auth.store import AuthStore
 from tests.support.fake_feishu_events import Pushing
 from tests.support.fake_feishu_login import TENANT, FakeFeishuLogin, fake_feishu_whole
 from tests.support.fake_oidc import FakeOidc, fake_oidc
+from tests.support.people import make_link
 from tests.support.places import own_services
 from tests.support.scene import Scene, scene
 from tests.support.visitor import Visitor, form_of, revocations, shown_key, shows_no_key
@@ -342,7 +340,8 @@ def test_the_same_name_at_another_tenant_is_another_person(doorstep: Doorstep) -
 
 
 def test_a_one_time_link_shows_a_key_once_and_only_when_asked(doorstep: Doorstep) -> None:
-    link = asyncio.run(_link(doorstep, "linked"))
+    gateway = doorstep.scene.gateway
+    link = asyncio.run(make_link(gateway.database, gateway.url, "linked"))
     with doorstep.visitor("whoever") as visitor:
         for _ in range(2):  # the chat's preview, and then the person
             visitor.http.head(link)
@@ -354,17 +353,6 @@ def test_a_one_time_link_shows_a_key_once_and_only_when_asked(doorstep: Doorstep
             assert answer.status_code == 404 and "was opened already" in answer.text
         assert visitor.get("/auth/links/made-up").status_code == 404
         assert visitor.get("/auth/keys").url.path == "/auth/login", "it signs nobody in"
-
-
-async def _link(doorstep: Doorstep, name: str) -> str:
-    """As a bot would make it."""
-    engine, now = create_async_engine(doorstep.scene.gateway.database), datetime.now(UTC)
-    store = AuthStore(engine)
-    keys = KeyDesk(store, Principals(store), KeyTerms(10, 90, 3))
-    user = await store.add_user(name, "member", now)
-    url = await Links(engine, keys, doorstep.scene.gateway.url).create(user, 10, now)
-    await engine.dispose()
-    return url
 
 
 def test_no_secret_is_logged_or_stored(doorstep: Doorstep) -> None:

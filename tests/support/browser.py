@@ -13,6 +13,8 @@ from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 from scripts.services.browser import found, lacking
 
+PLAIN_HOST = "team.test"
+"""This machine under a name that is no secure context over http://, as 127.0.0.1 is one."""
 ARGUMENTS = (
     "--headless",
     "--no-sandbox",  # which root cannot have
@@ -24,6 +26,7 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-proxy-server",
+    f"--host-resolver-rules=MAP {PLAIN_HOST} 127.0.0.1",
 )
 
 

@@ -7,6 +7,9 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from common.tables import access_tokens, users
+from gateway.auth.keys import KeyDesk, KeyTerms
+from gateway.auth.links import Links
+from gateway.auth.principals import Principals
 from gateway.auth.store import AuthStore
 
 
@@ -18,6 +21,18 @@ def join(database: str, name: str, *, admin: bool = False) -> str:
 def expire(database: str, name: str) -> None:
     """All tokens of that user, a while ago."""
     asyncio.run(_expire(database, name))
+
+
+async def make_link(database: str, url: str, name: str) -> str:
+    """The address of a one-time link for a new user, as a bot would make it."""
+    engine, now = create_async_engine(database), datetime.now(UTC)
+    try:
+        store = AuthStore(engine)
+        keys = KeyDesk(store, Principals(store), KeyTerms(10, 90, 5))
+        user = await store.add_user(name, "member", now)
+        return await Links(engine, keys, url).create(user, 10, now)
+    finally:
+        await engine.dispose()
 
 
 async def _join(database: str, name: str, admin: bool) -> str:
