@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run test check lint lock docs migrate services services-stop \
+.PHONY: help install run demo test check lint lock docs migrate services services-stop \
 	bench bench-peers bench-consumer
 
 python := .venv/bin/python
@@ -17,6 +17,9 @@ install: .venv/run.stamp  ## create .venv with what the gateway needs
 
 run: .venv/run.stamp  ## set everything up and serve on 127.0.0.1:8090
 	@.venv/bin/gateway serve
+
+demo: .venv/run.stamp  ## chat with the bot and fetch a key, without an account anywhere
+	@.venv/bin/python -m scripts.demo
 
 test: .venv/dev.stamp $(sdks)  ## set everything up and run all tests, on real services
 	@$(python) -m scripts.services $(python) -m pytest -n 3 --dist loadscope $(ARGS)

@@ -1,0 +1,1 @@
+"""`make demo`: a chat with the bot, without an account anywhere."""
