@@ -5,13 +5,24 @@ which waits for such transactions to end, leaves nothing behind.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from sqlalchemy import ARRAY, BigInteger, any_, literal, null, select, type_coerce, update
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    any_,
+    bindparam,
+    null,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from common.ids import NOBODY, first_id
@@ -76,7 +87,9 @@ class Unwanted:
 
     async def _bounds(self, connection: AsyncConnection, users: Collection[int]) -> _Bounds:
         erased, oldest = set(), self._oldest()
-        for user_id, kept_since in await connection.execute(_question(connection, users)):
+        question = _QUESTIONS[connection.dialect.name]
+        asked = {"users": [id for id in users if 0 < id < 2**63]}  # others are no number here
+        for user_id, kept_since in await connection.execute(question, asked):
             if kept_since is None:
                 erased.add(user_id)
             else:
@@ -99,16 +112,18 @@ def _wanted(bounds: _Bounds, count: _Count, user_id: int | None, id: UUID) -> bo
     return True
 
 
-def _question(connection: AsyncConnection, users: Iterable[int]) -> Any:
+def _question(among: ColumnElement[bool]) -> CompoundSelect[Any]:
     """Both tables in one: they are small, and this is asked with every batch."""
-    ids = sorted(id for id in users if 0 < id < 2**63)  # others are nobody's, and no number here
-    if connection.dialect.name == "postgresql":
-        among = tombstones.c.user_id == any_(literal(ids, ARRAY(BigInteger)))
-    else:
-        among = tombstones.c.user_id.in_(ids)
     nothing = type_coerce(null(), UTCDateTime()), type_coerce(null(), BigInteger())
     erased = select(tombstones.c.user_id, nothing[0]).where(among)
     return erased.union_all(select(nothing[1], retention.c.kept_since))
+
+
+_USERS = bindparam("users", type_=ARRAY(BigInteger))
+_QUESTIONS = {
+    "postgresql": _question(tombstones.c.user_id == any_(_USERS)),
+    "sqlite": _question(tombstones.c.user_id.in_(bindparam("users", expanding=True))),
+}
 
 
 async def _add_up(connection: AsyncConnection, count: _Count) -> None:
