@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
@@ -39,6 +40,7 @@ class Read:
         return self.median_ms <= self.most_ms
 
 
+_DAY = datetime.now(UTC) - timedelta(days=180)
 _QUESTIONS = (
     ("a person's usage, a row per day and model", BUSY, "/auth/tokens?group_by=user,day,model", 50),
     ("a person's usage, summed", BUSY, "/auth/tokens?group_by=user", 50),
@@ -56,6 +58,12 @@ _QUESTIONS = (
         "everybody's records, a rare model and a common status",
         ADMIN,
         f"/records?limit=20&model={RARE_MODEL}&status=complete",
+        300,
+    ),
+    (
+        "everybody's records of a day half a year ago",
+        ADMIN,
+        f"/records?limit=20&from={_DAY:%Y-%m-%d}&to={_DAY + timedelta(days=1):%Y-%m-%d}",
         300,
     ),
     ("one person's records, as an admin", ADMIN, f"/records?limit=20&user={BUSY}", 300),
@@ -81,6 +89,8 @@ def read(database: URL) -> Iterator[Read]:
         for what, who, path, most_ms in _QUESTIONS:
             yield _timed(ask, what, path, most_ms, tokens[who])
         long = asyncio.run(_longest(database))
+        path = f"/records?limit=20&conversation={long}"
+        yield _timed(ask, "own records of one conversation", path, 300, tokens[TALKER])
         what = "a conversation of 1,000 messages"
         yield _timed(ask, what, f"/conversations/{long}", 100, tokens[TALKER])
 
