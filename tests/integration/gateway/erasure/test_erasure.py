@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from anyio import create_task_group
-from sqlalchemy import func, insert, select
+from anyio import create_task_group, fail_after, sleep
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -30,6 +30,7 @@ from consumer.prepare import Preparer
 from consumer.rejected import Rejected
 from consumer.store import Store
 from consumer.tokens.encodings import Encodings
+from consumer.unwanted import Unwanted
 from consumer.usage import Meter
 from gateway.auth.store import AuthStore
 from gateway.erasure.erased import Erased
@@ -175,6 +176,33 @@ async def test_an_erasure_that_was_cut_off_is_finished_by_another(
     assert "messages" in await left(engine, ALICE)
     await erase(engine, "alice")
     assert set(await left(engine, ALICE)) == {"tombstones", "usage_daily"}
+
+
+async def test_the_tombstone_waits_for_who_has_looked_for_it_already(
+    postgres_database: str, preparer: Preparer
+) -> None:
+    """A batch that found no tombstone, and stores only now. On SQLite one writes at a time."""
+    engine = make_engine(make_url(postgres_database), pool_size=4)
+    await AuthStore(engine).add_user("alice", "member", NOW)
+    theirs = [preparer.prepare(record(user_id=ALICE))]
+    try:
+        async with create_task_group() as group:
+            async with engine.begin() as connection:
+                assert await Unwanted().left_out(connection, theirs, []) == (theirs, [])
+                group.start_soon(erase, engine, "alice")
+                with fail_after(30):
+                    while not await connection.scalar(WAITING):  # noqa: ASYNC110 - the server says so
+                        await sleep(0.01)
+                await connection.execute(insert(records), [theirs[0].row._asdict()])
+        assert "records" not in await left(engine, ALICE)
+    finally:
+        await engine.dispose()
+
+
+WAITING = text(
+    "SELECT count(*) FROM pg_locks JOIN pg_class ON pg_class.oid = relation"
+    " WHERE relname = 'tombstones' AND NOT granted"
+)
 
 
 async def test_nothing_slips_through_while_consumers_store_and_link(
