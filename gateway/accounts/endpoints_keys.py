@@ -25,8 +25,8 @@ def routes(auth: Principals, keys: KeyDesk) -> list[BaseRoute]:
         """Raises Unauthorized (401), InvalidRequest (400), StoreUnavailable (503)."""
         principal = await auth.authenticate(request.headers.raw)
         query = Query(request.query_params.multi_items(), ("limit", "after"))
-        limit, after = query.whole("limit", 1, MOST, USUAL), query.whole("after", 1, 10**9, 10**9)
-        found = [token for token in await keys.own(principal) if token.id < after]
+        limit, after = query.whole("limit", 1, MOST, USUAL), query.whole("after", 0, 10**9, 0)
+        found = await keys.own(principal, before=after or None, limit=limit + 1)
         now = datetime.now(UTC)
         rows = [_row(token, now, principal.token_id) for token in found[:limit]]
         return page(rows, len(found) > limit)

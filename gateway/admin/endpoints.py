@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -12,12 +11,10 @@ from gateway.admin.asked import Wanted, wanted
 from gateway.admin.desk import Desk
 from gateway.admin.standing import Decision, Standing, together
 from gateway.admin.store import CredentialStore
-from gateway.auth.principal import Principal
 from gateway.auth.principals import Principals
-from gateway.errors import Forbidden, TooLarge, UnknownCredential
+from gateway.errors import UnknownCredential
+from gateway.own_json import admin, answer, body, page
 from gateway.query import Query
-
-MAX_BODY_BYTES = 16 * 1024
 
 
 def routes(auth: Principals, desk: Desk, store: CredentialStore) -> list[BaseRoute]:
@@ -28,49 +25,31 @@ def routes(auth: Principals, desk: Desk, store: CredentialStore) -> list[BaseRou
     async def every(request: Request) -> Response:
         """Raises Unauthorized (401), Forbidden (403), InvalidRequest (400),
         StoreUnavailable (503)."""
-        await _admin(auth, request)
+        await admin(auth, request)
         Query(request.query_params.multi_items(), ())
         decisions = await store.decisions()
         rows = [_row(one, decisions.get(one.id)) for one in await standings()]
-        first, last = (rows[0]["id"], rows[-1]["id"]) if rows else (None, None)
-        page = {"object": "list", "data": rows, "first_id": first, "last_id": last}
-        return _json({**page, "has_more": False})
+        return page(rows, more=False)
 
     async def decide(request: Request) -> Response:
         """Raises as `every`, TooLarge (413), UnknownCredential (404)."""
-        admin = await _admin(auth, request)
+        by = await admin(auth, request)
         Query(request.query_params.multi_items(), ())
-        asked: Wanted = wanted(await _body(request))
+        asked: Wanted = wanted(await body(request))
         id_ = "{upstream}/{label}".format(**request.path_params)
         known = {one.id: one for one in await standings()}
         if id_ not in known:
             raise UnknownCredential(f"There is no provider key {id_!r}.")
         now = datetime.now(UTC)
-        decision = await store.decide(id_, asked.state, admin.user, asked.reason, now)
+        decision = await store.decide(id_, asked.state, by.user, asked.reason, now)
         desk.follow(await store.decisions())
         again = {one.id: one for one in await standings()}
-        return _json(_row(again.get(id_, known[id_]), decision))
+        return answer(_row(again.get(id_, known[id_]), decision))
 
     return [
         Route("/admin/upstreams", every, methods=["GET"]),
         Route("/admin/upstreams/{upstream}/{label}", decide, methods=["PUT"]),
     ]
-
-
-async def _admin(auth: Principals, request: Request) -> Principal:
-    principal = await auth.authenticate(request.headers.raw)
-    if not principal.is_admin:
-        raise Forbidden
-    return principal
-
-
-async def _body(request: Request) -> bytes:
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLarge
-    return bytes(body)
 
 
 def _row(one: Standing, decision: Decision | None) -> dict[str, Any]:
@@ -101,11 +80,3 @@ def _decision(decision: Decision) -> dict[str, Any]:
         "reason": decision.reason,
         "created_at": int(decision.at.timestamp()),
     }
-
-
-def _json(body: dict[str, Any]) -> Response:
-    return Response(
-        msgspec.json.encode(body),
-        media_type="application/json",
-        headers={"cache-control": "no-store"},
-    )

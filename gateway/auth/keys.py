@@ -97,10 +97,12 @@ class KeyDesk:
         await self._spread(*(Change("token_revoked", id_) for id_ in issued.replaced))
         return issued
 
-    async def own(self, user: Whom) -> list[AccessToken]:
-        """All that this user ever had, newest first. Raises UnknownUser (404)."""
+    async def own(
+        self, user: Whom, *, before: int | None = None, limit: int | None = None
+    ) -> list[AccessToken]:
+        """All that this user ever had, newest first; `before` an id. Raises UnknownUser (404)."""
         with answering():
-            return await self._store.tokens(_id(user))
+            return await self._store.tokens(_id(user), before=before, limit=limit)
 
     async def revoke(
         self, user: Whom | None, token_id: int, now: datetime | None = None

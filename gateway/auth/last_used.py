@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
+from anyio import move_on_after
+
 from gateway.errors import StoreUnavailable
 
 EVERY_S = 60.0
+LAST_WRITE_S = 1.0
 MOST_NOTED = 10_000
 
 
@@ -30,10 +33,14 @@ class LastUsed:
             del self._noted[next(iter(self._noted))]
 
     async def run(self) -> None:
-        """Until cancelled."""
-        while True:
-            await asyncio.sleep(self._every_s)
-            await self.write()
+        """Until cancelled; what has been noted by then is written, too."""
+        try:
+            while True:
+                await asyncio.sleep(self._every_s)
+                await self.write()
+        finally:
+            with move_on_after(LAST_WRITE_S, shield=True):
+                await self.write()
 
     async def write(self) -> None:
         """What a store that is away does not take is noted again by the next use."""

@@ -40,6 +40,8 @@ from gateway.errors import (
     UserExists,
 )
 
+NOTED_EVERY = timedelta(minutes=1)
+
 
 class AuthStore:
     """Users and access tokens, in the database behind `engine`."""
@@ -140,14 +142,19 @@ class AuthStore:
             number = (await connection.execute(made)).scalar_one()
         return Issued(number, expires_at, token, replaced)
 
-    async def tokens(self, user: str | int | None = None) -> list[AccessToken]:
-        """Newest first; of one user or of all. Raises UnknownUser."""
+    async def tokens(
+        self, user: str | int | None = None, *, before: int | None = None, limit: int | None = None
+    ) -> list[AccessToken]:
+        """Newest first; of one user or of all; with ids below `before`. Raises UnknownUser."""
         query = _TOKENS
         async with self._engine.connect() as connection:
             if user is not None:
                 owner = await _find_user(connection, _one_user(user), user)
                 query = query.where(users.c.id == owner.id)
-            found = await connection.execute(query.order_by(access_tokens.c.id.desc()))
+            if before is not None:
+                query = query.where(access_tokens.c.id < before)
+            newest = query.order_by(access_tokens.c.id.desc()).limit(limit)
+            found = await connection.execute(newest)
             return [AccessToken(*row) for row in found]
 
     async def revoke(
@@ -195,8 +202,12 @@ class AuthStore:
                 return list(await connection.scalars(query))
 
     async def note_used(self, used_at: Mapping[int, datetime]) -> None:
-        """When each token was last used, by its id. Raises StoreUnavailable (503)."""
-        rows = [{"token": token, "at": at} for token, at in sorted(used_at.items())]
+        """When each token was last used, by its id; written at most once a minute each, however
+        many workers come with it. Raises StoreUnavailable (503)."""
+        rows = [
+            {"token": token, "at": at, "before": at - NOTED_EVERY}
+            for token, at in sorted(used_at.items())
+        ]
         try:
             async with self._engine.begin() as connection:
                 await connection.execute(_USED, rows)
@@ -238,7 +249,14 @@ _STANDINGS = (
 )
 _USED = (
     update(access_tokens)
-    .where(access_tokens.c.id == bindparam("token"))
+    .where(
+        access_tokens.c.id == bindparam("token"),
+        or_(
+            access_tokens.c.last_used_at.is_(None),
+            access_tokens.c.last_used_at
+            <= bindparam("before", type_=access_tokens.c.last_used_at.type),
+        ),
+    )
     .values(last_used_at=bindparam("at"))
 )
 

@@ -157,6 +157,11 @@ async def test_last_use_is_noted(store: AuthStore) -> None:
     later = NOW + timedelta(hours=1)
     await store.note_used({issued[1].id: later, issued[0].id: NOW, 4711: NOW})
     assert [t.last_used_at for t in await store.tokens()] == [later, NOW]
+    within = {issued[0].id: NOW + timedelta(seconds=59), issued[1].id: NOW}
+    await store.note_used(within)  # by other workers
+    assert [t.last_used_at for t in await store.tokens()] == [later, NOW]
+    await store.note_used({issued[0].id: NOW + timedelta(seconds=60)})
+    assert (await store.tokens())[1].last_used_at == NOW + timedelta(seconds=60)
 
 
 async def test_the_first_user_is_made_once(store: AuthStore) -> None:

@@ -23,7 +23,7 @@ def test_a_decision_is_a_state_and_a_reason(body: dict[str, str], meant: Wanted)
 @pytest.mark.parametrize(
     ("body", "param"),
     [
-        (b"", None),
+        (b"", "state"),
         (b"[]", None),
         (b"{", None),
         (b"\xff", None),
