@@ -25,6 +25,7 @@ from gateway.auth.store import AuthStore
 from gateway.conversations.store_records import RecordStore
 from gateway.erasure.store import ErasureStore
 from gateway.settings import GatewaySettings
+from gateway.signin.making import refuse_unusable
 
 FIRST_USER = "admin"
 FIRST_TOKEN = "first"  # noqa: S105 - its name
@@ -43,8 +44,10 @@ def prepare(settings: GatewaySettings, show_token: bool) -> Prepared:
     """Bring the database to the newest revision, and make the user `admin` if there is none.
 
     `show_token`: the new user's first access token will be shown; otherwise none is issued.
-    Raises SettingsError: unreachable database, one of an unknown newer revision.
+    Raises SettingsError: unreachable database, one of an unknown newer revision, a login provider
+    whose settings cannot be used.
     """
+    refuse_unusable(settings)
     migrated = asyncio.run(_revision(settings.database)) != HEAD
     if migrated:
         apply_migrations(settings.database)

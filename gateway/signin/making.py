@@ -3,18 +3,29 @@
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from gateway.settings import GatewaySettings
-from gateway.signin.calls import ProviderCalls
-from gateway.signin.provider import Provider
 from gateway.signin.providers import PROVIDERS, Entry
+
+if TYPE_CHECKING:  # an HTTP client, which looking at settings need not load
+    from gateway.signin.calls import ProviderCalls
+    from gateway.signin.provider import Provider
 
 
 def configured(settings: GatewaySettings) -> Sequence[Entry]:
     return [entry for entry in PROVIDERS if not settings.lacking(entry.needs)]
 
 
-def made(entry: Entry, settings: GatewaySettings, calls: ProviderCalls) -> Provider:
+def refuse_unusable(settings: GatewaySettings) -> None:
+    """Before anything is started. Raises SettingsError."""
+    for entry in configured(settings):
+        module = _file(entry)
+        if hasattr(module, "Settings"):
+            settings.section(module.Settings)
+
+
+def made(entry: Entry, settings: GatewaySettings, calls: "ProviderCalls") -> "Provider":
     """Raises SettingsError."""
     provider: Provider = _file(entry).provider(settings, calls)
     return provider

@@ -55,6 +55,10 @@ CASES = {
     "no database": (_always(DATABASE_URL=_no_database()), ["DATABASE_URL"]),
     "no database address": (_always(DATABASE_URL="sqlserver://x"), ["DATABASE_URL"]),
     "no broker": (_always(AMQP_URL=_no_broker()), ["AMQP_URL"]),
+    "no issuer": (
+        _always(OIDC_ISSUER="login", OIDC_CLIENT_ID="a", OIDC_CLIENT_SECRET="hunter2"),
+        ["OIDC_ISSUER", "https://"],
+    ),
     "rocketmq": (_always(ROCKETMQ_NAME_SERVER="mq:9876"), ["ROCKETMQ_NAME_SERVER", "AMQP_URL"]),
 }
 CONSUMER = ("no database", "no database address", "no broker", "rocketmq")
