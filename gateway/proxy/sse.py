@@ -65,14 +65,16 @@ class EventRelay:
 
     def _is_special(self, data: bytes) -> bool:
         """Whether an event in it may have to be looked at: cheap, and never wrongly no."""
-        if not self.finished and b'"finish_reason"' in data:
+        if not self.finished and _has_value(b'"finish_reason"', data):
             self.finished = _FINISHED.search(data) is not None
         if self.responses:
             return any(name in data for name in _TERMINAL) or _ERROR_TYPE.search(data) is not None
         return (
             b"[DONE]" in data
             or b'"error"' in data
-            or (self.hide_usage and _USAGE.search(data) is not None)
+            or (
+                self.hide_usage and _has_value(b'"usage"', data) and _USAGE.search(data) is not None
+            )
         )
 
     def _sift(self, whole: bytes) -> bytes:
@@ -108,6 +110,16 @@ class EventRelay:
             return False
         self.usage = msgspec.json.encode(usage)
         return True
+
+
+def _may_tell_usage(data: bytes) -> bool:
+    return _has_value(b'"usage"', data) and _USAGE.search(data) is not None
+
+
+def _has_value(name: bytes, data: bytes) -> bool:
+    """Whether that member may be something else than null: every chunk has it."""
+    times = data.count(name)
+    return times != 0 and times != data.count(name + b":null")
 
 
 def events(whole: bytes) -> list[bytes]:
