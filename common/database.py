@@ -36,7 +36,7 @@ def make_engine(url: URL, *, pool_size: int = 5, wait_s: float = 10) -> AsyncEng
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url, pool_size, wait_s)
-    return create_async_engine(
+    engine = create_async_engine(
         _with_asyncpg_names(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -47,6 +47,8 @@ def make_engine(url: URL, *, pool_size: int = 5, wait_s: float = 10) -> AsyncEng
             "server_settings": {"application_name": APPLICATION_NAME, "timezone": "UTC"},
         },
     )
+    _spare_codecs(engine.sync_engine.dialect)
+    return engine
 
 
 @contextmanager
@@ -56,6 +58,16 @@ def reaching(url: URL) -> Iterator[None]:
         yield
     except (OSError, SQLAlchemyError) as error:
         raise DatabaseUnreachable(_sentence(url, error)) from None
+
+
+def _spare_codecs(dialect: Any) -> None:
+    """No column of ours is JSON. SQLAlchemy teaches every new connection to read it all the same;
+    should the connection be lost just then, it lets asyncpg's own InterfaceError through, which is
+    no DBAPIError, and nobody who waits for a lost database would catch it."""
+
+    async def nothing(_connection: object) -> None: ...
+
+    dialect.setup_asyncpg_json_codec = dialect.setup_asyncpg_jsonb_codec = nothing
 
 
 class _SQLiteEngine(AsyncEngine):

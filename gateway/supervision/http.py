@@ -8,6 +8,7 @@ connection does is in `gateway.supervision.protocol`.
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import monotonic
@@ -17,6 +18,7 @@ import structlog
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
+from uvicorn.lifespan.on import LifespanOn
 
 from gateway.status.readiness import Readiness
 from gateway.supervision.memory import Returned, trim
@@ -76,7 +78,15 @@ class Server(uvicorn.Server):
         self._takes_calls_until = monotonic() + self._times.announce_s
         self.should_exit = True
 
+    @property
+    def failed(self) -> bool:
+        """What runs beside the calls has failed: nobody publishes records here any more."""
+        return isinstance(self.lifespan, LifespanOn) and self.lifespan.error_occurred
+
     async def on_tick(self, counter: int) -> bool:
+        if self.failed and not self.should_exit:
+            log.error("worker_failed")
+            self.handle_exit(signal.SIGTERM, None)
         if counter % _TICKS_PER_LOOK == 0:
             now = asyncio.get_running_loop().time()
             for connection in [*self.server_state.connections]:
@@ -148,3 +158,5 @@ def serve_http(
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         server = Server(config, readiness, times, on_up, on_hangup)
         runner.run(server.serve(sockets=[sock]))
+        if server.failed:
+            sys.exit(1)  # the parent starts another

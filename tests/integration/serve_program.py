@@ -1,6 +1,7 @@
 """`gateway serve` around a small app: `serve_program.py HABIT`, settings from the environment.
 
-Habits: `well`; `refuses` to be built; `fails` in its start-up.
+Habits: `well`; `refuses` to be built; `fails` in its start-up. What runs beside the calls fails
+when somebody gets `/break`.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -49,13 +51,27 @@ def app_of(settings: GatewaySettings, demo_url: str | None) -> Starlette:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if HABIT == "fails":
             raise LookupError("sk-neverever1234")
-        yield
+        asked = app.state.asked_to_break = anyio.Event()
+
+        async def break_when_asked() -> None:
+            await asked.wait()
+            raise LookupError("asked to")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(break_when_asked)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async def break_now(_: Request) -> Response:
+        app.state.asked_to_break.set()
+        return Response()
 
     app = Starlette(
         routes=[
             *routes(readiness, metrics),
             Route("/who", who),
             Route("/until-draining", until_draining),
+            Route("/break", break_now),
         ],
         lifespan=lifespan,
     )

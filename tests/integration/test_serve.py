@@ -120,6 +120,25 @@ def test_workers_count_together_and_a_dead_one_is_replaced(
     assert _refused(running) == before + 1
 
 
+def test_worker_that_has_failed_beside_its_calls_is_replaced(
+    serving: Callable[..., Serving],
+) -> None:
+    running = serving(DRAIN_TIMEOUT_S="1").ready()
+    before = running.get("/who").json()["pid"]
+    running.get("/break")
+
+    def another_serves() -> bool:
+        try:
+            return bool(running.get("/who").json()["pid"] != before)
+        except httpx2.TransportError:
+            return False
+
+    eventually(another_serves, "another worker", DEADLINE_S)
+    told = running.errors.read_text()
+    assert "worker_failed" in told and "LookupError" in told
+    assert running.ended(signal.SIGTERM) == 0
+
+
 def _refused(running: Serving) -> float:
     found = re.search(r'refused_total\{code="spool_full"\} (.*)', running.get("/metrics").text)
     assert found

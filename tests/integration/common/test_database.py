@@ -4,11 +4,12 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -108,3 +109,21 @@ async def test_a_database_that_is_not_there_is_one_sentence(address: str, tmp_pa
     await engine.dispose()
     sentence = str(refused.value)
     assert "DATABASE_URL" in sentence and "canary" not in sentence and "\n" not in sentence
+
+
+async def test_connection_lost_as_soon_as_it_is_made_is_a_database_that_is_away(
+    postgres_database: str,
+) -> None:
+    """asyncpg's own errors are nothing that anybody waits for."""
+
+    def lost(dialect: Any, _record: object, arguments: Any, options: Any) -> Any:
+        made = dialect.connect(*arguments, **options)
+        made.driver_connection.terminate()
+        return made
+
+    engine = make_engine(make_url(postgres_database))
+    event.listen(engine.sync_engine, "do_connect", lost)
+    with pytest.raises((DBAPIError, OSError)):
+        async with engine.connect():
+            pass
+    await engine.dispose()
