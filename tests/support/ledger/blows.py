@@ -141,18 +141,20 @@ class Blows:
         """Raises TimeoutError."""
         publishers = self._world.ways["gateway-broker"]
         consumers = self._world.ways["consumer-broker"]
-        publishers.freeze()
+        publishers.refuse()  # no confirm arrives of what we delete
         try:
             async with asyncio.timeout(_EMPTY_S):
                 while True:
                     consumers.refuse()  # what they hold goes back, and counts
                     await asyncio.sleep(0.3)
                     queue = await channel.declare_queue(_TOPOLOGY.queue, passive=True)
-                    if not queue.declaration_result.message_count:
+                    found = queue.declaration_result
+                    if not (found.message_count or found.consumer_count):
                         await channel.queue_delete(_TOPOLOGY.queue)
                         return
-                    consumers.heal()
-                    await asyncio.sleep(0.5)
+                    if not found.consumer_count:
+                        consumers.heal()
+                        await asyncio.sleep(0.5)
         finally:
             consumers.heal()
             publishers.heal()
