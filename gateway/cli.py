@@ -18,7 +18,7 @@ COMMANDS = {
     "serve": "Serve OpenAI's API, until SIGTERM or Ctrl-C.",
     "doctor": "Check settings, keys, database, broker, consumers, Redis and disk.",
     "migrate": "Bring the database to the newest revision.",
-    "user": "People who may hold access tokens: add, list, block, unblock, link, role, erase.",
+    "user": "People: add, list, block, unblock, link, role, password, erase.",
     "token": "Access tokens: issue, list, revoke.",
     "registration": "Registration with e-mail and password: open, close, show.",
     "export": "Write records as lines of JSON, by time and user.",
@@ -52,6 +52,7 @@ app = typer.Typer(
     cls=CommandTable,
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -19,6 +19,7 @@ from common.database import make_engine, reaching
 from common.schema import HEAD, require_head, require_known
 from common.settings import SettingsError
 from gateway.accounts.store import PeopleStore
+from gateway.accounts.store_passwords import PasswordStore
 from gateway.accounts.store_switches import SwitchStore
 from gateway.admin.store import CredentialStore
 from gateway.auth.store import AuthStore
@@ -90,6 +91,13 @@ async def opened_people(settings: GatewaySettings) -> AsyncIterator[PeopleStore]
     """Users with their ways in, likewise. Raises SettingsError."""
     async with _connected(settings) as engine:
         yield PeopleStore(engine)
+
+
+@asynccontextmanager
+async def opened_passwords(settings: GatewaySettings) -> AsyncIterator[PasswordStore]:
+    """Who comes in with a password, likewise. Raises SettingsError."""
+    async with _connected(settings) as engine:
+        yield PasswordStore(engine)
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -11,7 +11,14 @@ from common.tables import passwords, users
 from gateway.auth.identities import add_member, free_name, usable_name
 from gateway.auth.people import User
 from gateway.connections import reading, writing
-from gateway.errors import BlockedUser, EmailTaken, ErasedUser, StoreUnavailable
+from gateway.errors import (
+    BlockedUser,
+    EmailTaken,
+    ErasedUser,
+    InvalidRequest,
+    StoreUnavailable,
+    UnknownUser,
+)
 
 _TRIES = 20
 
@@ -64,6 +71,33 @@ class PasswordStore:
                 if await self.find(email) is not None:
                     raise EmailTaken from None
         raise StoreUnavailable("No name was free for this user; try again.")
+
+    async def change(self, name: str, email: str | None, hash_: str, now: datetime) -> list[str]:
+        """The addresses that a user comes in with from now on by this password: `email`, which
+        becomes theirs if it is nobody's; without it, all that they have.
+
+        Raises UnknownUser (404), EmailTaken, InvalidRequest (400) where they have none.
+        """
+        live = select(users.c.id).where(users.c.name == name, users.c.erased_at.is_(None))
+        async with writing(self._engine) as connection:
+            user_id = await connection.scalar(live.with_for_update())
+            if user_id is None:
+                raise UnknownUser(f"There is no user called {name}.")
+            wanted = passwords.c.user_id == user_id
+            if email is not None:
+                wanted = passwords.c.email == email
+                holder = await connection.scalar(select(passwords.c.user_id).where(wanted))
+                if holder not in (None, user_id):
+                    raise EmailTaken("That e-mail address is somebody else's.")
+                if holder is None:
+                    row = {"email": email, "user_id": user_id, "hash": hash_}
+                    row |= {"created_at": now, "changed_at": now}
+                    await connection.execute(insert(passwords).values(row))
+            changing = update(passwords).where(wanted).values(hash=hash_, changed_at=now)
+            found = await connection.execute(changing.returning(passwords.c.email))
+            if not (emails := [row.email for row in found]):
+                raise InvalidRequest(f"{name} has no e-mail address here: name one.", param="email")
+            return emails
 
     async def _add(self, email: str, hash_: str, name: str, now: datetime) -> User:
         """Raises IntegrityError."""

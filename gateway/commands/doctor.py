@@ -9,7 +9,7 @@ from gateway.commands.output import show
 from gateway.doctor import diagnose
 from gateway.settings import load_settings
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 _COLOURS = {"ok": "green", "warn": "yellow", "fail": "red"}
 

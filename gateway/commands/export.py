@@ -24,7 +24,7 @@ from gateway.query import Query, as_id, in_order
 from gateway.settings import GatewaySettings, load_settings
 from gateway.whose import Whose
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 _CUT = 1
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")

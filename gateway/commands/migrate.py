@@ -10,7 +10,7 @@ from gateway.prepare import apply_migrations
 from gateway.settings import load_settings
 from gateway.supervision.listening import claim_data_dir
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 @app.command()

@@ -16,6 +16,7 @@ app = typer.Typer(
     "Example:   gateway registration open",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
 )
 
 

@@ -5,7 +5,7 @@ import typer
 from gateway.settings import load_settings
 from gateway.supervisor import serve
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, rich_markup_mode="markdown")
 
 
 @app.command()

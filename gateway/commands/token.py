@@ -19,6 +19,7 @@ app = typer.Typer(
     "Example:   export OPENAI_API_KEY=$(gateway token issue alice --days 30)",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
 )
 
 

@@ -19,6 +19,7 @@ app = typer.Typer(
     "Example:   gateway upstreams out openai/key-0 --why 'rotated on Friday'",
     invoke_without_command=True,
     add_completion=False,
+    rich_markup_mode="markdown",
 )
 
 COMMAND_LINE = "the command line"

@@ -11,6 +11,7 @@ from gateway.auth.principal import Role
 from gateway.auth.standing import Change
 from gateway.commands.erase import erase
 from gateway.commands.output import moment, show, tell
+from gateway.commands.password import password as change_password
 from gateway.commands.person import give_role
 from gateway.commands.person import link as link_person
 from gateway.commands.spread import spread
@@ -18,10 +19,11 @@ from gateway.prepare import opened
 from gateway.settings import GatewaySettings, load_settings
 
 app = typer.Typer(
-    help="People who may hold access tokens: add, list, block, unblock, link, role, erase.\n\n"
+    help="People: add, list, block, unblock, link, role, password, erase.\n\n"
     "Example:   gateway user add alice && gateway token issue alice",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")]
@@ -99,6 +101,20 @@ def role(
     Example:   gateway user role alice admin
     """
     give_role(name, role)
+
+
+@app.command()
+def password(
+    name: Name,
+    email: Annotated[
+        str | None, typer.Option(help="To log in with; theirs from now on, if it is nobody's.")
+    ] = None,
+) -> None:
+    """Set the password of a user who logs in with an e-mail address. Their keys go on working.
+
+    It is asked for, or read from standard input:   pwgen 20 1 | gateway user password alice
+    """
+    change_password(name, email)
 
 
 @app.command("erase")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -111,6 +112,17 @@ def test_registration_is_opened_and_closed(team: Gateway) -> None:
     assert team("registration", "open").code == 0
     assert "Registration is open since" in team("registration", "show").out
     assert team("registration", "close").out == "Registration is closed.\n"
+
+
+def test_a_password_is_read_from_standard_input(
+    team: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for typed, code in (("correct horse\n", 0), ("short\n", 2), ("", 2)):
+        monkeypatch.setattr(sys, "stdin", StringIO(typed))
+        ended = team("user", "password", "alice", "--email", "Alice@Example.com")
+        assert ended.code == code, ended.err
+        assert "horse" not in ended.out
+        assert ("alice@example.com" in ended.out) == (code == 0)
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,14 @@ from sqlalchemy import func, select, update
 
 from common.tables import passwords, rate_windows
 from gateway.accounts import store_rates, store_switches
+from gateway.accounts.passwords import Passwords
 from gateway.accounts.registration import LOGINS
+from gateway.accounts.store_passwords import PasswordStore
 from gateway.accounts.store_rates import Rate, RateStore
 from gateway.accounts.store_switches import SwitchStore
 from gateway.accounts.switches import REGISTRATION
 from gateway.auth.identities import Identity
-from gateway.errors import TooManyTries
+from gateway.errors import EmailTaken, InvalidRequest, TooManyTries, UnknownUser
 from tests.support.accounts import Accounts, accounts, bearer
 
 NOW = datetime.now(UTC)
@@ -195,3 +197,24 @@ async def test_what_cannot_be_is_refused(open_house: Accounts) -> None:
 async def test_a_switch_that_was_never_touched_is_off(house: Accounts) -> None:
     found = await SwitchStore(house.engine).find("anything")
     assert (found.enabled, found.changed_by) == (False, None)
+
+
+async def test_a_forgotten_password_is_set_by_an_administrator(open_house: Accounts) -> None:
+    await post(open_house, "/register", **ALICE)
+    bob = await open_house.store.add_user("bob", "member", NOW)
+    store, new = PasswordStore(open_house.engine), await Passwords().hash("battery staple")
+    assert await store.change("alice", None, new, NOW) == [ALICE["email"]]
+    assert await code(open_house, "/login", **ALICE) == (401, "invalid_credentials")
+    with_new = {"password": "battery staple"}
+    assert (await code(open_house, "/login", **ALICE | with_new))[0] == 200
+    assert await store.change("bob", "b@c.de", new, NOW) == ["b@c.de"]
+    answer = await post(open_house, "/login", email="b@c.de", **with_new)
+    assert answer.json()["user"]["id"] == str(bob.id)
+    await open_house.store.add_user("carol", "member", NOW)
+    for name, email, refusal in (
+        ("bob", ALICE["email"], EmailTaken),
+        ("nobody", None, UnknownUser),
+        ("carol", None, InvalidRequest),
+    ):
+        with pytest.raises(refusal):
+            await store.change(name, email, new, NOW)
