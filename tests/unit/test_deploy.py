@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from consumer.cli import app as consumer
 from consumer.settings import ConsumerSettings
+from gateway.bots.providers import slack as slack_bot
 from gateway.cli import app as gateway
 from gateway.settings import GatewaySettings
 from gateway.signin.providers import oidc, slack
@@ -73,7 +74,7 @@ def test_image_sets_only_settings_that_exist() -> None:
 def test_compose_sets_only_settings_that_exist() -> None:
     services = compose()
     known = {
-        "gateway": settings_of(GatewaySettings, oidc.Settings, slack.Settings),
+        "gateway": settings_of(GatewaySettings, oidc.Settings, slack.Settings, slack_bot.Settings),
         "consumer": settings_of(ConsumerSettings),
         "migrate": settings_of(GatewaySettings),
     }
