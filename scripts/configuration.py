@@ -102,6 +102,7 @@ GROUPS = (
             "drain_",
             "body_",
             "max_",
+            "send_",
             "stream_",
             "allowed_",
         ),
