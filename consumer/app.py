@@ -24,6 +24,7 @@ from common.database import make_engine
 from common.schema import SchemaOutdated, require_head
 from common.settings import SettingsError
 from consumer.backoff import delays
+from consumer.careful import CarefulPreparer
 from consumer.decode import NewerRecord
 from consumer.fresh import Fresh
 from consumer.keeping import Keeper
@@ -71,7 +72,9 @@ async def _serve(
     send, receive = create_memory_object_stream[Delivery](limits.messages)
     fresh = Fresh()
     store = Store(engine, fresh, Unwanted(settings.retention_days))
-    worker = Worker(receive, make_preparer(), store, Parts(engine), limits, stored)
+    meter = Meter(Encodings())
+    careful = CarefulPreparer(meter, settings.suspects) if settings.embedded else None
+    worker = Worker(receive, Preparer(meter), store, Parts(engine), limits, stored, careful)
     with send, receive:
         group.start_soon(source.run, send)
         group.start_soon(_link, Linker(engine, fresh), stored)

@@ -94,9 +94,7 @@ class Preparer:
             row = _row(decoded, usage, (answer or {}).get("model"))
         except OverflowError:
             raise BadRecord(begin.id, "one of its times is no time") from None
-        linked = (
-            begin.kind in LINKED_KINDS and end.status in LINKED_STATUSES and not begin.no_store
-        )
+        linked = begin.kind in LINKED_KINDS and end.status in LINKED_STATUSES and not begin.no_store
         parsed = Parsed(request, answer) if linked and isinstance(request, dict) else None
         return PreparedRecord(row, parsed is not None, frames, parsed)
 

@@ -1,5 +1,7 @@
 """The consumer's settings; the only reader of its environment."""
 
+from pathlib import Path
+
 from pydantic import Field, ValidationError
 
 from common.settings import SettingsError, SharedSettings, describe
@@ -22,6 +24,11 @@ class ConsumerSettings(SharedSettings):
         ge=1,
         le=36_500,
     )
+
+    @property
+    def suspects(self) -> Path:
+        """Where an embedded consumer writes down what it may die of."""
+        return self.data_dir.absolute() / "consumer.suspects"
 
 
 def load_settings() -> ConsumerSettings:

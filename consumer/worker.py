@@ -65,11 +65,13 @@ class Worker:
         parts: Parts,
         limits: Limits,
         stored: asyncio.Event,
+        careful: Preparer | None = None,
     ) -> None:
-        """`stored` is set after every batch."""
+        """`stored` is set after every batch; `careful` prepares what may be deadly."""
         self._inbox, self._preparer, self._limits, self._stored = inbox, preparer, limits, stored
         self._holding = Holding()
-        self._saver = Saver(preparer, store, parts, self._holding, limits.records)
+        careful = careful or preparer
+        self._saver = Saver(careful, store, parts, self._holding, limits.records)
         self._stopping = False
         self._waiting = CancelScope()
         self._newer: NewerRecord | None = None
