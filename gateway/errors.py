@@ -216,7 +216,7 @@ class UnknownCredential(NotFound):
 
 
 class UnknownPath(NotFound):
-    """There is no such address. The API of this gateway is below `/v1`."""
+    """There is no such address. OpenAI's API is below `/v1`; `/docs` describes it and the rest."""
 
     code = "unknown_url"
 

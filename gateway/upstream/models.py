@@ -28,6 +28,8 @@ class Catalogue:
         self._by_upstream: dict[str, list[dict[str, Any]]] = {}
         self._asked: dict[str, list[Credential]] = {}
         self._looked, self._replaced = Event(), Event()
+        self._failures: dict[str, int | str] = {}
+        """What was last heard of those whose list could not be had."""
         self.replace(credentials)
 
     def replace(self, credentials: Sequence[Credential]) -> None:
@@ -78,8 +80,11 @@ class Catalogue:
                 if models is not None:
                     if self._asked.get(name) is credentials:  # else replaced in the meantime
                         self._by_upstream[name] = models
+                    self._failures.pop(name, None)
                     return True
-        log.warning("models_not_fetched", upstream=name, answer=told)
+        if self._failures.get(name) != told:  # a line per change, however often it is tried
+            log.warning("models_not_fetched", upstream=name, answer=told)
+        self._failures[name] = told
         return False
 
     async def _ask(self, credential: Credential) -> tuple[int | str, list[dict[str, Any]] | None]:

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from anyio import create_task_group
+from anyio.lowlevel import checkpoint
+from structlog.testing import capture_logs
 
 from gateway.upstream.credential import Credential, Upstream
 from gateway.upstream.models import Catalogue
@@ -61,3 +63,18 @@ async def test_a_bare_list_is_understood_and_rubbish_is_not() -> None:
         assert [m["id"] for m in bare.all()] == ["z"]
     async with running(lambda r: ScriptedAnswer(200, (b"<html>",))) as rubbish:
         assert rubbish.all() == []
+
+
+async def test_a_failure_is_logged_once_while_it_stays_the_same() -> None:
+    asked: list[object] = []
+
+    def refusing(request: object) -> NotSent:
+        asked.append(request)
+        return NotSent()
+
+    with capture_logs() as logs:
+        async with running(refusing) as catalogue:
+            while len(asked) < 6:
+                catalogue.replace(credentials(2))  # asks again at once
+                await checkpoint()
+    assert [e["answer"] for e in logs if e["event"] == "models_not_fetched"] == ["refused"]
