@@ -137,16 +137,12 @@ class _SigningIn:
         return self._doors[name]
 
     def _home(self, request: Request) -> Response | None:
-        """To AUTH_SERVICE_URL first: what is kept for another host does not come back there.
-
-        Once: behind a proxy the `Host` may never be the one that the browser sees.
-        """
-        host = request.headers.get("host", "")
-        if self._web.address.is_at(host) or "home" in request.query_params:
+        """To AUTH_SERVICE_URL first: what is kept for another name does not come back there."""
+        if not self._web.address.is_called_otherwise(request.headers.get("host", "")):
             return None
-        onward = {**dict(request.query_params), "home": "1"}
         place = f"{self._web.address.url}/auth/login/{request.path_params['provider']}"
-        return RedirectResponse(f"{place}?{urlencode(onward)}", 303, headers=HEADERS)
+        onward = urlencode(dict(request.query_params))
+        return RedirectResponse(f"{place}?{onward}", 303, headers=HEADERS)
 
     def _redirect_uri(self, door: Door) -> str:
         return f"{self._web.address.url}/auth/callback/{door.name}"

@@ -17,6 +17,7 @@ from gateway.signin.session import LASTS, form_is_ours
 from gateway.signin.words import Words, language_of
 
 MAX_FORM_BYTES = 16 * 1024
+LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; style-src 'self'; script-src 'self';"
@@ -57,16 +58,16 @@ class Address:
         """With https, no other host of the same domain can set it (RFC 6265bis, 4.1.3.2)."""
         return "__Host-ogw_" if self.secure else "ogw_"
 
-    def is_at(self, host: str) -> bool:
-        """Whether this `Host` is the address's own."""
-        parts = urlsplit(self.url)
-        default = 443 if self.secure else 80
-        given = urlsplit(f"//{host}")
+    def is_called_otherwise(self, host: str) -> bool:
+        """Whether this `Host` is the same place of this machine under another name, as
+        `localhost:8090` is of `127.0.0.1:8090`: a browser keeps other cookies for it."""
+        own, given = urlsplit(self.url), urlsplit(f"//{host}")
         try:
-            ports = (given.port or default, parts.port or default)
+            same_port = given.port == own.port
         except ValueError:
             return False
-        return given.hostname == parts.hostname and ports[0] == ports[1]
+        names = {own.hostname, given.hostname}
+        return same_port and len(names) == 2 and names < LOOPBACK
 
 
 class Web:
@@ -96,9 +97,7 @@ class Web:
             try:
                 return await endpoint(request)
             except GatewayError as error:
-                if "text/html" not in (accept := request.headers.get("accept", "*/*")) and (
-                    "*/*" not in accept
-                ):
+                if not _wants_pages(request):
                     raise
                 return self._failure(request, error)
 
@@ -140,6 +139,11 @@ class Web:
     def _html(self, words: Words, html: str, status: int) -> HTMLResponse:
         own = {"content-language": words.language, "vary": "Accept-Language, Cookie"}
         return HTMLResponse(html, status, headers={**HEADERS, **own})
+
+
+def _wants_pages(request: Request) -> bool:
+    accepted = request.headers.get("accept", "*/*")
+    return "text/html" in accepted or "*/*" in accepted
 
 
 async def form_of(request: Request, secret: str) -> dict[str, str]:

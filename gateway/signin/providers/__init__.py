@@ -1,7 +1,8 @@
 """Where people can sign in: one file per provider, and this table. Pure.
 
-A provider's file has a class of its `Settings` (pydantic) where it has settings of its own, and
-`provider(settings, calls)`, which makes a `gateway.signin.provider.Provider`.
+A provider's file has `provider(settings, calls)`, which makes a `gateway.signin.provider.Provider`;
+a pydantic class `Settings` where it has settings of its own; and `title(settings)` where the table
+has no title.
 """
 
 from dataclasses import dataclass
