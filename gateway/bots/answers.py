@@ -115,13 +115,13 @@ class Answers:
 
     def reminder(self, key: Key) -> Message:
         filled = self._texts.reminder.format(
-            id=key.id, hint=key.hint, name=quiet(key.name), expires=moment(key.expires_at)
+            id=key.id, hint=key.hint, name=called(key), expires=moment(key.expires_at)
         )
         return self._say(self._texts.reminder_title, _tidy(filled))
 
     def _line(self, key: Key) -> str:
         used = moment(key.last_used_at) if key.last_used_at else self._texts.never_used
-        filled = {"id": key.id, "hint": key.hint, "name": quiet(key.name), "used": used}
+        filled = {"id": key.id, "hint": key.hint, "name": called(key), "used": used}
         return _tidy(self._texts.key_line.format(**filled, expires=moment(key.expires_at)))
 
     def _used(self, used: Sequence[Used]) -> str:
@@ -154,6 +154,11 @@ class Answers:
 
 def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def called(key: Key) -> str:
+    """The name that its owner gave it; the one that a bot gives by itself says nothing to her."""
+    return "" if re.fullmatch(r"\w+ [0-9a-f]{8}", key.name) else quiet(key.name)
 
 
 def quiet(text: str) -> str:

@@ -1,12 +1,14 @@
 """What a provider delivers, taken in: committed with its job before it is acknowledged."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import anyio
 import structlog
 
 from gateway.bots.bot import Bot
+from gateway.bots.commands import MOST_CHARS
 from gateway.bots.desk import Desk
 from gateway.bots.message import Click, Received
 from gateway.bots.store import BotStore
@@ -45,7 +47,8 @@ class Intake:
         if received.ignored:
             log.info("bot_event_ignored", provider=bot.name, reason=received.ignored)
         elif received.inbound is not None:
-            id = await self._store.take(bot.name, received.keys, received.inbound, self._clock())
+            inbound = replace(received.inbound, text=received.inbound.text[: MOST_CHARS + 1])
+            id = await self._store.take(bot.name, received.keys, inbound, self._clock())
             if id is None:
                 log.info("bot_event_repeated", provider=bot.name)
                 return

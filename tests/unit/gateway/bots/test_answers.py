@@ -59,6 +59,12 @@ def test_names_of_keys_cannot_steer_a_message() -> None:
     assert quiet("a\n\n# b") == "a # b"
 
 
+def test_a_name_that_a_bot_has_given_is_not_shown() -> None:
+    said = plain(Answers("en", TERMS).keys([Key(1, "abcd", "feishu 0a1b2c3d", NOON)]))
+    assert "1 …abcd, good until" in said
+    assert "laptop" in plain(Answers("zh", TERMS).reminder(Key(1, "abcd", "laptop", NOON)))
+
+
 def test_a_long_list_is_cut() -> None:
     keys = [Key(number, "abcd", "", NOON) for number in range(100)]
     assert len(Answers("zh", TERMS).keys(keys).buttons) == 20

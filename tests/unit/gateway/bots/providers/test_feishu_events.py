@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.bots.message import Delivery, Person, Received
 from gateway.bots.providers.feishu_cards import reply
@@ -185,3 +187,34 @@ def test_a_foreign_tenant_cannot_hide_behind_the_app_s_own() -> None:
 )
 def test_times_are_read_in_any_of_their_forms(timestamp: str, expected: float) -> None:
     assert seconds(timestamp) == pytest.approx(expected)
+
+
+def mutated(whole: Any, path: list[int], value: Any) -> Any:
+    """The same with one thing in it replaced, found by turning where the path says."""
+    if not path or not isinstance(whole, dict) or not whole:
+        return value
+    name = list(whole)[path[0] % len(whole)]
+    return {**whole, name: mutated(whole[name], path[1:], value)}
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=5,
+)
+
+
+@given(
+    st.sampled_from(["message_p2p", "message_group", "card_action", "url_verification"]),
+    st.lists(st.integers(0, 20), min_size=1, max_size=5),
+    values,
+)
+def test_whatever_is_in_an_event_it_is_understood_or_refused(
+    name: str, path: list[int], value: Any
+) -> None:
+    body = json.dumps(mutated(json.loads(recorded(name)), path, value)).encode()
+    for secrets in (TOKEN_ONLY, BOTH):
+        try:
+            EVENTS.receive(Delivery({}, body), secrets, time.time())
+        except (MalformedEvent, UnverifiedEvent):
+            continue
