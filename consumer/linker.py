@@ -74,6 +74,9 @@ class Linker:
             except DATABASE_ERRORS as error:
                 self._fresh.clear()
                 log.warning("linking_delayed", error=type(error).__name__)
+            except Exception:
+                self._fresh.clear()  # storing does not wait for a linker that is gone
+                raise
             with move_on_after(PAUSE_S):
                 await wake.wait()
 
