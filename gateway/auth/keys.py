@@ -56,8 +56,11 @@ class KeyDesk:
         principals: Principals,
         terms: KeyTerms,
         announcer: Announcer | None = None,
+        quick: AuthStore | None = None,
     ) -> None:
+        """`quick`: a way to the same database for what must not wait behind orders."""
         self._store, self._announcer = store, announcer
+        self._quick = quick or store
         self.principals, self.terms = principals, terms
         self._untold: deque[Change] = deque(maxlen=MOST_UNTOLD)
 
@@ -141,7 +144,7 @@ class KeyDesk:
 
     async def barred(self, user_ids: Collection[int]) -> list[int]:
         """Those of these users who are blocked or erased."""
-        return await self._store.barred(user_ids)
+        return await self._quick.barred(user_ids)
 
     async def changed(self, user_id: int) -> None:
         """Something else about a user did: what is known of their tokens is looked up anew."""

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -118,6 +119,16 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(house: Office) -> N
     for path, body, status in REFUSED:
         assert (await put(house, path, body)).status_code == status, (path, body)
         assert await get(house, LIST) == before, (path, body)
+
+
+async def test_names_are_what_they_are(house: Office) -> None:
+    for name in ("a/b c 王", "%2F", "x/identities", "q?y#z"):
+        await house.store.add_user(name, "member", NOW)
+        path = f"/admin/users/{quote(name, safe='')}"
+        assert (await get(house, path))["name"] == name
+        if not name.endswith("/identities"):
+            assert (await put(house, path, {"blocked": True})).json()["blocked_at"], name
+            assert (await put(house, f"{path}/identities", {"user": "alice"})).status_code == 400
 
 
 async def test_two_users_become_one_person(house: Office) -> None:
