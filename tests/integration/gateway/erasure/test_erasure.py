@@ -2,6 +2,7 @@
 goes."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from anyio import create_task_group, fail_after, sleep
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from common.database import make_engine
 from common.message import Part, pack, unpack
@@ -195,6 +196,35 @@ async def test_the_tombstone_waits_for_who_has_looked_for_it_already(
                         await sleep(0.01)
                 await connection.execute(insert(records), [theirs[0].row._asdict()])
         assert "records" not in await left(engine, ALICE)
+    finally:
+        await engine.dispose()
+
+
+class _Interrupted:
+    """An engine at which somebody is erased whenever a transaction is to write."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine, self.dialect, self.connect = engine, engine.dialect, engine.connect
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        await erase(self._engine, "alice")
+        async with self._engine.begin() as connection:
+            yield connection
+
+
+async def test_what_a_linker_has_read_before_is_not_linked_afterwards(
+    sqlite_database: str,
+) -> None:
+    """On Postgres, erasing waits for the rows that a linker holds."""
+    engine = make_engine(make_url(sqlite_database), pool_size=4)
+    await AuthStore(engine).add_user("alice", "member", NOW)
+    talk = Talk(ALICE)
+    talk.chat([user("Hello!")])
+    await arrive(engine, talk.rows)
+    try:
+        await Linker(_Interrupted(engine)).link_pending()  # type: ignore[arg-type]
+        assert (await left(engine, ALICE)).keys() == {"tombstones"}
     finally:
         await engine.dispose()
 
