@@ -1,13 +1,14 @@
 """Records, read back: a page of them, or one with its bodies."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from common.ids import first_id
 from common.tables import exchanges, records, users
 from gateway.conversations.views import Body, Record, RecordFilter, Usage
 from gateway.reading import owned, reading
@@ -132,18 +133,12 @@ def _conditions(wanted: RecordFilter) -> Sequence[ColumnElement[bool]]:
         conditions.append(exchanges.c.conversation_id == wanted.conversation_id)
     # ids begin with the time, and it is them that the index is about
     if wanted.begin is not None:
-        least = _first_id(wanted.begin - CLOCK_SLACK)
+        least = first_id(wanted.begin - CLOCK_SLACK)
         conditions += [records.c.id >= least, records.c.started_at >= wanted.begin]
     if wanted.end is not None:
-        most = _first_id(wanted.end + CLOCK_SLACK)
+        most = first_id(wanted.end + CLOCK_SLACK)
         conditions += [records.c.id < most, records.c.started_at <= wanted.end]
     return conditions
-
-
-def _first_id(moment: datetime) -> UUID:
-    """Not above any UUIDv7 of that time."""
-    milliseconds = int(moment.timestamp() * 1000)
-    return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 
 def _record(row: Row[Any]) -> Record:
