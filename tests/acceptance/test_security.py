@@ -22,7 +22,10 @@ def test_nothing_that_a_client_says_chooses_the_upstream(house: Scene, where: st
         sink.setblocking(False)
         url = f"http://127.0.0.1:{sink.getsockname()[1]}/v1"
         names = ("api_base", "base_url", "api_url", "endpoint", "proxy", "custom_llm_provider")
-        wanted = {name: url for name in names} | {"api_key": "sk-mine", "user_config": {"url": url}}
+        wanted: Any = {name: url for name in names} | {
+            "api_key": "sk-mine",
+            "user_config": {"url": url},
+        }
         body: dict[str, Any] = question() | (wanted if where == "body" else {})
         headers = {f"x-{name.replace('_', '-')}": url for name in names}
         answer = house.http("alice", **(headers if where == "headers" else {})).post(
