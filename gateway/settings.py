@@ -93,8 +93,9 @@ class GatewaySettings(FeishuSettings):
         le=256,
     )
     auth_service_url: str = Field(
-        "http://127.0.0.1:8090",
-        description="The gateway's public base URL, as people and login providers reach it.",
+        default_factory=lambda given: _local_url(given),
+        description="The gateway's public base URL, as people and login providers reach it. Not"
+        " given: `http://127.0.0.1:8090`, with the port of `OPENAI_SERVICE_PORT`.",
     )
     trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = Field(
         (), description="CIDRs of proxies whose `X-Forwarded-For` is believed, comma-separated."
@@ -315,6 +316,10 @@ class GatewaySettings(FeishuSettings):
         if "gateway_config" in self.model_fields_set or self.gateway_config.exists():
             found += read_upstreams(self.gateway_config, environment, self.timeouts)
         return distinct(found)
+
+
+def _local_url(given: Mapping[str, Any]) -> str:
+    return f"http://127.0.0.1:{given.get('openai_service_port', 8090)}"
 
 
 def load_settings() -> GatewaySettings:

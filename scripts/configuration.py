@@ -175,6 +175,8 @@ def _table(rows: list[str]) -> str:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
+    if field.default_factory is not None:  # the description says what comes of it
+        return ""
     value: Any = field.default
     if not value and not isinstance(value, int | float):
         return ""

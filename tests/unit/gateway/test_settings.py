@@ -38,6 +38,16 @@ def test_nothing_set_is_the_embedded_demo(monkeypatch: pytest.MonkeyPatch) -> No
     assert settings.database.database == str(Path("data/gateway.sqlite").absolute())
 
 
+def test_the_public_address_has_the_port_unless_it_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert loaded(monkeypatch).auth_service_url == "http://127.0.0.1:8090"
+    there = loaded(monkeypatch, OPENAI_SERVICE_PORT="9000")
+    assert there.auth_service_url == "http://127.0.0.1:9000"
+    named = loaded(monkeypatch, AUTH_SERVICE_URL="https://ai.example/")
+    assert named.auth_service_url == "https://ai.example"
+
+
 def test_the_pool_is_gathered_in_order_and_without_duplicates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
