@@ -12,7 +12,8 @@ An OpenAI-compatible gateway. Take any OpenAI client, give it an access token (`
 key and this gateway's address with `/v1` as its base URL, and change nothing else.
 
 Every answer carries `x-request-id`: the id of its record, which `GET /records/{id}` shows. A \
-client may name its conversation with the header `X-Conversation-Id`."""
+client may name its conversation with the header `X-Conversation-Id`, and, where an \
+administrator allows it, keep what is said from being stored with `x-gateway-no-store: true`."""
 
 
 def openapi(fragments: Iterable[Fragment], *, server_url: str, version: str) -> dict[str, Any]:

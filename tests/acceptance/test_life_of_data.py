@@ -1,6 +1,7 @@
 """What becomes of what people said: not stored where they ask so, taken along, erased."""
 
 import json
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from sqlalchemy import func, select
 
 from common.tables import conversations, exchanges, messages, records, users
 from tests.support.asking import ask, ask_streamed, user
-from tests.support.scene import Scene
+from tests.support.scene import Scene, scene
 from tests.support.waiting import eventually
 
 NO_STORE = {"x-gateway-no-store": "true"}
@@ -74,3 +75,16 @@ def _is_refused(house: Scene, name: str) -> bool:
     except AuthenticationError:
         return True
     return False
+
+
+def test_a_gateway_that_stores_no_bodies_counts_all_the_same(tmp_path: Path) -> None:
+    with scene(tmp_path, {"RECORD_BODIES": "none"}) as quiet:
+        answer = ask(quiet.client("alice"), [user("Off the record")])
+        again = ask(quiet.client("alice"), [user("Really?")], extra_headers=NO_STORE)
+        row = quiet.stored.record(answer.id)
+        assert (row.request, row.response, row.status) == (None, None, "complete")
+        assert row.prompt_tokens == answer.usage.prompt_tokens > 0
+        quiet.stored.record(again.id)
+        [day] = quiet.http("alice").get("/auth/tokens").json()["data"]
+        assert day["calls"] == 2
+        assert quiet.stored.rows(select(conversations.c.id)) == []
