@@ -139,8 +139,8 @@ def _call(house: Scene, canaries: Canaries, told: Told) -> None:
         client = house.http(authorization=f"Bearer {token}", **canaries.headers)
         for model in ("good", "bad", "html", "cut", "away") if token in presented[:2] else ("bad",):
             for streamed in (False, True):
-                body = question(model, stream=streamed)
-                with client.stream("POST", CHAT, json=body) as answer:
+                asked = question(model, stream=streamed)
+                with client.stream("POST", CHAT, json=asked) as answer:
                     try:
                         answer.read()
                     except Exception as error:  # the cut ones
