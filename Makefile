@@ -4,7 +4,7 @@
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install run demo test check lint lock docs migrate services services-stop \
+.PHONY: help install run demo test check lint lock docs ledger mutants migrate services services-stop \
 	bench bench-peers bench-consumer
 
 python := .venv/bin/python
@@ -39,6 +39,13 @@ services: .venv/dev.stamp  ## find or start Postgres, RabbitMQ and Redis for tes
 
 services-stop: .venv/dev.stamp  ## stop those that were started here
 	@$(python) -m scripts.services --stop
+
+ledger: .venv/dev.stamp  ## prove that no answer lacks its record (MINUTES=10 SEED=7 MODE=services)
+	@$(python) -m tests.support.ledger $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE)) $(ARGS)
+
+mutants: .venv/dev.stamp  ## take each safeguard out, and see that the ledger finds it missing
+	@$(python) -m tests.support.ledger.mutants $(ARGS)
 
 bench: .venv/run.stamp  ## speed, memory and start beside nginx (ARGS=--quick: a rough look)
 	@$(python) -m bench $(ARGS)

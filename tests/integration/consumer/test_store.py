@@ -5,6 +5,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from anyio import create_task_group
 from sqlalchemy import Table, func, select, text
@@ -169,3 +170,43 @@ async def test_database_without_its_tables_is_away_and_keeps_nothing(
     with pytest.raises(DatabaseAway, match="link_queue"):
         await store.save([preparer.prepare(record())])
     assert await rows(engine, records) == []
+
+
+async def test_records_of_a_clock_that_jumps_are_stored_once_each_on_their_day(
+    engine: AsyncEngine, store: Store, preparer: Preparer
+) -> None:
+    day_us = 86_400_000_000
+    jumps = [0, day_us, -3_600_000_000, 40 * day_us, 1]
+    every = [preparer.prepare(record(started_at_us=STARTED_US + jump)) for jump in jumps]
+    for batch in (every, every[::-1]):
+        assert await store.save(batch) == []
+    stored = {row["started_at"] for row in await rows(engine, records)}
+    assert stored == {prepared.row.started_at for prepared in every}
+    counted = {(u["day"], u["calls"]) for u in await rows(engine, usage_daily)}
+    days = [moment.date() for moment in stored]
+    assert counted == {(day, days.count(day)) for day in days}
+
+
+async def test_database_that_takes_nothing_is_waited_for(
+    postgres_database: str, preparer: Preparer
+) -> None:
+    """Read-only, as a standby is, and as an administrator makes it when the disk is full."""
+    url = make_url(postgres_database)
+    plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+    async def make_read_only(value: str) -> None:
+        writing = {"default_transaction_read_only": "off"}
+        connection = await asyncpg.connect(plain, server_settings=writing)
+        setting = f'ALTER DATABASE "{url.database}" SET default_transaction_read_only = {value}'
+        await connection.execute(setting)
+        await connection.close()
+
+    await make_read_only("on")
+    engine = make_engine(url)
+    with pytest.raises(DatabaseAway, match="read-only"):
+        await Store(engine).save([preparer.prepare(record())])
+    await engine.dispose()
+    await make_read_only("off")
+    assert await Store(engine).save([preparer.prepare(record())]) == []
+    assert len(await rows(engine, records)) == 1
+    await engine.dispose()

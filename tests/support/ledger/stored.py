@@ -39,8 +39,12 @@ class Store:
         rows = await self._rows(select(records, exchanges.c.parent_id).select_from(joined))
         return [entry_of(row) for row in rows]
 
-    async def waiting(self) -> dict[str, int]:
-        """What is still on its way; the names of what there is nothing of are left out."""
+    async def waiting(self, due: set[int]) -> dict[str, int]:
+        """What is still on its way; the names of what there is nothing of are left out.
+
+        A message that a consumer holds is in no queue that can be counted: but what it holds is
+        `due`, the calls that must be stored.
+        """
         spools = [d for d in self.spools() if list(d.glob("*.seg"))]
         found = {
             "records to be linked": await self._count(link_queue),
@@ -48,6 +52,8 @@ class Store:
             "records in spools": await self._world.gauge("gateway_spool_records"),
             **(await self._queued()),
         }
+        if not any(found.values()):
+            found["calls to be stored"] = len(due - {one.call for one in await self.entries()})
         return {name: many for name, many in found.items() if many}
 
     async def left_over(self) -> AsyncIterator[str]:
