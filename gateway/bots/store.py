@@ -32,7 +32,7 @@ from gateway.bots.answers import Key
 from gateway.bots.message import Inbound, Person
 from gateway.connections import reading, writing
 
-CLAIM_S = 15.0
+CLAIM_S = 10.0
 """How long after a worker's death its jobs are left alone."""
 _OURSELVES, _REMIND = "gateway", "remind "
 """Whose event a reminder is, and how its key begins."""

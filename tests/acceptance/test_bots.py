@@ -212,7 +212,7 @@ def test_a_replayed_event_makes_no_second_key(chat: Chat) -> None:
 
 
 def test_a_slow_provider_blocks_nobody_and_says_it_once(chat: Chat) -> None:
-    chat.feishu.faults.append(Fault("reply", slow_s=12, done_first=True))
+    chat.feishu.faults.append(Fault("reply", slow_s=7, done_first=True))
     pushed = time.monotonic()
     assert chat.pushing.say("get key", "slow").status_code == 200
     for _ in range(10):
