@@ -17,8 +17,14 @@ class Mutant(NamedTuple):
 
     says: str
     changes: tuple[Changed, ...]
+    by: tuple[str, ...]
+    """Faults that it is a safeguard against: these are played, so that a short run is enough."""
     only: str | None = None
     """The mode that alone has this safeguard."""
+
+
+_CONSUMER_DIES = ("kill a consumer", "die before storing", "die before commit")
+_WORKER_DIES = ("kill a worker", "freeze a worker", "kill the gateway")
 
 
 def _done(value: Any = None) -> "asyncio.Future[Any]":
@@ -108,6 +114,7 @@ MUTANTS = {
     "ack before commit": Mutant(
         "messages are acknowledged, then stored",
         (("consumer.worker", "Worker._finish", _ack_first),),
+        _CONSUMER_DIES,
     ),
     "no confirm": Mutant(
         "records are deleted from the spool once they are sent",
@@ -115,15 +122,18 @@ MUTANTS = {
             ("gateway.recording.broker_amqp", "AmqpBroker.publish", _without_waiting),
             ("gateway.recording.broker_local", "LocalBroker.publish", _without_waiting),
         ),
+        (*_CONSUMER_DIES, "cut gateway-broker", "kill the broker", "freeze gateway-broker"),
     ),
     "no returns": Mutant(
         "a message that no queue takes counts as published",
         (("aio_pika.connection", "Connection.channel", _no_returns),),
+        ("unbind the queue", "delete the queue"),
         only="services",
     ),
     "no adoption": Mutant(
         "what dead workers leave stays where it is",
         (("gateway.recording.spool", "adopt_all", _no_directories),),
+        _WORKER_DIES,
     ),
     "no dedupe": Mutant(
         "a record that comes again counts again",
@@ -131,25 +141,31 @@ MUTANTS = {
             ("consumer.inserts", "_PostgresInserts.new", _every_id),
             ("consumer.inserts", "_SQLiteInserts.new", _every_id),
         ),
+        ("die between commit and ack", "kill a consumer", "cut consumer-broker"),
     ),
     "no begin": Mutant(
         "nothing is written before the answer is whole",
         (("gateway.recording.commits", "Commits.add", _begin_with_end),),
+        (*_WORKER_DIES, "die between begin and upstream"),
     ),
     "no wait for end": Mutant(
         "the last byte does not wait for the record",
         (("gateway.recording.entry", "Entry.end", _later),),
+        (*_WORKER_DIES, "die after the last byte"),
     ),
     "no checkpoints": Mutant(
         "an answer is written when it is over",
         (("gateway.recording.entry", "Entry.checkpoint", _nothing),),
+        _WORKER_DIES,
     ),
     "no putting back": Mutant(
         "what could not be published is forgotten until the next start",
         (("gateway.recording.spool", "Spool.put_back", _nothing),),
+        ("kill a consumer", "cut gateway-broker", "freeze gateway-broker", "kill the broker"),
     ),
     "no late parents": Mutant(
         "a record that comes late moves none that came before it",
         (("consumer.late", "Late.settle", _nothing_to_wait_for),),
+        _WORKER_DIES,
     ),
 }

@@ -4,7 +4,7 @@ Each fault has a name, lasts for a while and occupies what it acts on, so that t
 once never act on the same thing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -86,12 +86,20 @@ FAULTS = (
 )  # fmt: skip
 
 
-def schedule(seed: int, seconds: float, mode: str, *, disk: bool = True) -> list[Blow]:
-    """By time. Every fault has its turn before one comes again."""
+def schedule(
+    seed: int,
+    seconds: float,
+    mode: str,
+    *,
+    disk: bool = True,
+    among: Collection[str] | None = None,
+) -> list[Blow]:
+    """By time. Every fault, or every one of these, has its turn before one comes again."""
     random = Random(seed)
     kinds = [fault for fault in FAULTS if fault.embedded or mode == "services"]
     kinds = [fault for fault in kinds if fault.only in (None, mode)]
     kinds = [fault for fault in kinds if disk or fault.acts_on != "disk"]
+    kinds = [fault for fault in kinds if among is None or fault.name in among]
     blows: list[Blow] = []
     waiting: list[Fault] = []
     at_s = random.uniform(0.5, 1.5)

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from time import monotonic
 
+from tests.support.alterations.mutants import MUTANTS
 from tests.support.ledger.blows import Blows
 from tests.support.ledger.books import Books
 from tests.support.ledger.clients import Clients
@@ -64,7 +65,9 @@ async def play(
         async with asyncio.TaskGroup() as group:
             for number in range(CLIENTS):
                 group.create_task(clients.live(made.tokens[number % len(made.tokens)]))
-            await _fight(blows, schedule(seed, seconds, made.mode, disk=made.disk.mounted))
+            among = MUTANTS[mutant].by if mutant else None
+            planned = schedule(seed, seconds, mode, disk=made.disk.mounted, among=among)
+            await _fight(blows, planned)
             clients.stop()
             made.heal()
         clock.tell("calls and blows")

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import pytest
 
+from tests.support.alterations.mutants import MUTANTS
 from tests.support.ledger.nemesis import FAULTS, LANES, schedule
 
 MODES = ["services", "embedded"]
@@ -37,3 +38,17 @@ def test_faults_at_once_are_few_and_on_different_things(mode: str) -> None:
 def test_disk_that_cannot_be_filled_is_not() -> None:
     planned = schedule(7, 600, "embedded", disk=False)
     assert all(blow.fault.acts_on != "disk" for blow in planned)
+
+
+def test_only_named_faults_come_if_any_are_named() -> None:
+    wanted = {"kill a worker", "kill a consumer"}
+    planned = schedule(7, 60, "services", among=wanted)
+    assert {blow.fault.name for blow in planned} == wanted
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_what_every_mutant_is_hunted_with_exists(name: str) -> None:
+    mutant = MUTANTS[name]
+    assert set(mutant.by) <= {fault.name for fault in FAULTS}
+    modes = [mutant.only] if mutant.only else MODES
+    assert all(schedule(1, 30, mode, among=mutant.by) for mode in modes)
