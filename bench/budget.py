@@ -90,6 +90,8 @@ BUDGET = (
     Limit("… dropped", _own("open_dropped"), 0, "", figure="open_dropped"),
     Limit("stream whose client does not read", _own("unread_mib"), 2, " MiB",
           figure="unread_mib"),
+    Limit("overload: accepted streams slower by", _own("overload_slower"), 10, " %",
+          figure="overload_slower"),
     Limit("1 MB prompt: the event loop's time", _own("large_loop_ms"), 5, " ms",
           figure="large_loop_ms"),
     Limit("memory of an idle worker", _own("memory_idle"), 50, " MB", figure="memory_idle"),

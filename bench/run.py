@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from bench import machine
 from bench.budget import BARE, OURS
 from bench.measuring import CONNECTIONS, Measuring
+from bench.overload import overload
 from bench.programs import BenchError
 from bench.sides.direct import Direct
 from bench.sides.gateway import Gateway
@@ -82,6 +83,8 @@ def perform(measuring: Measuring, here: Cast, say: Say) -> dict[str, int]:
     say("Open streams")
     _each(here, _afresh(measuring, measuring.open_streams), say, only=_LOOKED_AT)
     _each(here, _afresh(measuring, measuring.unread_streams), say, only=_LOOKED_AT)
+    say("Overload")
+    _each(here, lambda s: overload(measuring, s.name), say, only=(OURS,))
     return calls
 
 

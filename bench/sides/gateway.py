@@ -2,6 +2,7 @@
 
 import re
 import sys
+from collections.abc import Mapping
 from http.client import HTTPConnection
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +26,14 @@ class Gateway(Side):
         " consumer into SQLite, the consumer on the other core"
     )
 
-    def __init__(self, place: Place, name: str = "gateway", durability: str = "process") -> None:
+    def __init__(
+        self,
+        place: Place,
+        name: str = "gateway",
+        durability: str = "process",
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        """`more`: settings that this one has."""
         super().__init__(place)
         self.name = name
         if durability != "process":
@@ -36,6 +44,7 @@ class Gateway(Side):
             "DATA_DIR": str(place.directory / "data"),
             "RECORD_DURABILITY": durability,
             "MAX_IN_FLIGHT": "5000",  # 2,000 streams are held open at a time
+            **(more or {}),
         }
 
     def version(self) -> str:
