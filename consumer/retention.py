@@ -69,14 +69,18 @@ class Retention:
         removed: Removed = {}
 
         def count(what: str, rows: int) -> None:
+            if not rows:
+                return
             removed[what] = removed.get(what, 0) + rows
             progress(what, rows)
 
-        oldest = first_id(await self._keep_since(now - timedelta(days=self._days)))
+        kept_since = await self._keep_since(now - timedelta(days=self._days))
+        oldest = first_id(kept_since)
         for _ in await self._partitions.drop_before(oldest):
             count("partitions", 1)
         async for what, rows in self._emptied(oldest):
             count(what, rows)
+        count(record_quarantine.name, await self._delete_unreadable(kept_since))
         async for what, rows in Sweep(self._engine).run():
             count(what, rows)
         await self._note_swept(now)
@@ -123,6 +127,14 @@ class Retention:
             chosen = among(connection.dialect.name == "postgresql", key, ids)
             gone = await connection.execute(delete(key.table).where(chosen))
             return gone.rowcount
+
+    async def _delete_unreadable(self, kept_since: datetime) -> int:
+        """What lies in quarantine without an id was seen later than it began."""
+        past = delete(record_quarantine).where(
+            record_quarantine.c.record_id == NOBODY, record_quarantine.c.seen_at < kept_since
+        )
+        async with self._engine.begin() as connection:
+            return (await connection.execute(past)).rowcount
 
     async def _linker_at_ease(self) -> None:
         while self._spare_linker:

@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.database import make_engine
+from common.ids import NOBODY
 from common.tables import (
     conversations,
     exchanges,
@@ -97,14 +98,17 @@ async def test_what_is_too_old_is_gone_everywhere_but_in_usage(engine: AsyncEngi
             await connection.execute(insert(link_queue).values(record_id=id))
             part = {"number": 0, "count": 2, "body": b"x", "seen_at": at}
             await connection.execute(insert(record_parts).values(record_id=id, **part))
-            bad = {"reason": "bad", "raw": b"x", "raw_sha256": bytes(32), "seen_at": at}
-            await connection.execute(insert(record_quarantine).values(record_id=id, **bad))
+            bad = {"reason": "bad", "raw": b"x", "seen_at": at}
+            for owner in (id, NOBODY):
+                digest = bytes(31) + bytes([at.day])
+                row = bad | {"record_id": owner, "raw_sha256": digest}
+                await connection.execute(insert(record_quarantine).values(row))
         counts = dict.fromkeys([c.name for c in usage_daily.c][3:], 1)
         usage = {"user_id": 1, "day": old.date(), "model": "m", **counts}
         await connection.execute(insert(usage_daily).values(usage))
     removed = await expire(engine, NOW)
     left = [await count(engine, t) for t in (records, link_queue, record_parts, record_quarantine)]
-    assert left == [3, 1, 1, 1]
+    assert left == [3, 1, 1, 2]
     assert removed["records"] == 3 and await count(engine, usage_daily) == 1
     assert await expire(engine, NOW) == {}
 
