@@ -2,7 +2,8 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from http.client import HTTPConnection
 from typing import Any
 
 import httpx2
@@ -30,9 +31,11 @@ def admin(house: Scene) -> httpx2.Client:
 
 def code(house: Scene, token: str) -> str:
     """What a call on a connection of its own is told."""
-    with httpx2.Client(headers={"authorization": f"Bearer {token}"}, timeout=30) as client:
-        answer = client.get(f"{house.gateway.url}/v1/models")
-    return "" if answer.status_code == 200 else str(answer.json()["error"]["code"])
+    with closing(HTTPConnection("127.0.0.1", house.gateway.port, timeout=30)) as connection:
+        connection.request("GET", "/v1/models", headers={"authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        body = json.loads(answer.read())
+    return "" if answer.status == 200 else str(body["error"]["code"])
 
 
 def everywhere(house: Scene, token: str, told: str) -> None:
@@ -44,9 +47,10 @@ def everywhere(house: Scene, token: str, told: str) -> None:
 def test_a_block_stops_tokens_and_cuts_streams(house: Scene, way: str) -> None:
     name = f"mallory-{way}"
     house.upstream.behave(ENDLESS)
+    mallory = house.http(name)
     with ExitStack() as exits:
         answers = [
-            exits.enter_context(house.http(name).stream("POST", CHAT, json=asked(stream=True)))
+            exits.enter_context(mallory.stream("POST", CHAT, json=asked(stream=True)))
             for _ in range(STREAMS)
         ]
         carol = house.http("carol")
@@ -104,7 +108,7 @@ def test_a_script_makes_itself_a_key_and_revokes_it(house: Scene) -> None:
 def test_a_stream_outlives_the_revocation_of_its_key(house: Scene) -> None:
     script = house.http("revoked")
     made = script.post("/me/tokens").json()
-    house.upstream.behave(Behaviour(text="on and on " * 20, delay_chunk_s=0.1))
+    house.upstream.behave(Behaviour(text="on and on " * 10, delay_chunk_s=0.1))
     headers = {"authorization": f"Bearer {made['token']}"}
     with house.http(**headers).stream("POST", CHAT, json=asked(stream=True)) as answer:
         lines = answer.iter_lines()
@@ -127,12 +131,9 @@ def test_registration_is_opened_used_and_closed(house: Scene) -> None:
             assert ask(client, [user("Hello!")]).text
     boss.put("/admin/registration", json={"enabled": False})
     bob = {"email": "bob@example.com", "password": "battery staple"}
-    closed = [house.http() for _ in range(STREAMS)]
     eventually(
-        lambda: {one.post("/register", json={}).status_code for one in closed} == {403},
-        "registration to be closed everywhere",
+        lambda: nobody.post("/register", json=bob).status_code == 403, "registration to be closed"
     )
-    assert nobody.post("/register", json=bob).status_code == 403
     assert alice["password"] not in house.gateway.output
     assert again["token"]["token"] not in house.gateway.output
 
