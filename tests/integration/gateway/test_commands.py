@@ -140,7 +140,7 @@ def test_a_password_is_read_from_standard_input(
         (("token", "revoke", "99999999999999999999"), 2, "ID"),
         (("token", "issue", "alice", "--days", "91"), 2, "TOKEN_DAYS_MAX"),
         (("token", "issue", "alice", "--days", "0"), 2, "days"),
-        (("user", "erase", "alice"), 2, "erase"),
+        (("user", "erase", "alice"), 2, "--yes"),
         (("sserve",), 2, "sserve"),
     ],
 )
