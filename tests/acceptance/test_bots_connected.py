@@ -88,8 +88,11 @@ def test_a_link_is_handed_over_that_shows_one_key_once(office: Office) -> None:
 def test_a_connection_that_breaks_is_made_again(office: Office) -> None:
     before = office.socket.connected
     office.feishu.fail("endpoint", 200, code=1000040350, msg="too many connections")
+    office.socket.refusals = 1
     office.socket.cut()
     eventually(lambda: office.socket.connected > before, "a new connection", 90)
+    for reason in ("1000040350", "the ticket has expired"):
+        assert reason in office.scene.gateway.output
     assert office.socket.push(message(office.feishu, "help", "again"))["code"] == 200
     eventually(lambda: office.feishu.to("again"), "the help")
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
 from websockets.sync.server import ServerConnection, serve
 
 from gateway.bots.providers.feishu_frames import CONTROL, DATA, Frame, decode, encode
@@ -26,6 +27,8 @@ class FakeSocket:
     connected: int = 0
     """Connections so far."""
     pings: int = 0
+    refusals: int = 0
+    """So many next handshakes are refused, as Feishu does it."""
     answers: dict[str, Frame] = field(default_factory=dict)
     """By the id of the frame."""
     _frames: int = 0
@@ -52,6 +55,15 @@ class FakeSocket:
         for connection in list(self.open):
             connection.socket.close()
 
+    def greet(self, connection: ServerConnection, _request: Request) -> Response | None:
+        if self.refusals == 0:
+            return None
+        self.refusals -= 1
+        response = connection.respond(403, "")
+        response.headers["handshake-status"] = "514"
+        response.headers["handshake-msg"] = "the ticket has expired"
+        return response
+
     def handle(self, connection: ServerConnection) -> None:
         self.connected += 1
         self.open.append(connection)
@@ -77,7 +89,7 @@ class FakeSocket:
 def fake_socket(fake: FakeFeishu) -> Iterator[FakeSocket]:
     """Serving on a port of its own, which the fake tells to whoever asks."""
     socket = FakeSocket()
-    with serve(socket.handle, "127.0.0.1", 0) as server:
+    with serve(socket.handle, "127.0.0.1", 0, process_request=socket.greet) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         port = server.socket.getsockname()[1]

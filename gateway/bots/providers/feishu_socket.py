@@ -18,6 +18,7 @@ import anyio
 import msgspec
 import structlog
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus as _Refused
 from websockets.exceptions import WebSocketException
 
 from gateway.bots.bot import Deliver, ProviderFailed, ProviderRefused
@@ -55,7 +56,7 @@ class LongConnection:
         self._caller, self._url, self._events = caller, url, events
         self._credentials = {"AppID": app_id, "AppSecret": app_secret}
         self._fragments: dict[str, dict[int, bytes]] = {}
-        self._lost = False
+        self._why_lost = ""
 
     async def listen(self, deliver: Deliver) -> None:
         """Until cancelled. Between tries it pauses, ever longer, never all gateways at once."""
@@ -68,10 +69,10 @@ class LongConnection:
             except (ProviderFailed, ProviderRefused) as error:
                 reason = str(error)
             except (WebSocketException, OSError, BrokenFrame) as error:
-                reason = type(error).__name__
+                reason = _reason(error)
             failures = 1 if time.monotonic() - started > LONGEST_PAUSE_S else failures + 1
-            if not self._lost:
-                self._lost = True
+            if reason != self._why_lost:
+                self._why_lost = reason
                 log.warning("bot_connection_lost", provider=NAME, reason=reason)
             longest_s = min(2.0**failures, LONGEST_PAUSE_S)
             await anyio.sleep(uniform(longest_s / 4, longest_s))  # noqa: S311 - jitter, no secret
@@ -106,7 +107,7 @@ class LongConnection:
             max_size=MOST_FRAME_BYTES,
             proxy=None,
         ) as socket:
-            self._lost = False
+            self._why_lost = ""
             self._fragments.clear()
             log.info("bot_connected", provider=NAME)
             await self._read(socket, place, deliver)
@@ -205,6 +206,12 @@ async def _ping(socket: ClientConnection, place: _Place, pace: _Pace) -> None:
             return
         await anyio.sleep(pace.every_s)
     await socket.close(1001, "nothing was heard")
+
+
+def _reason(error: Exception) -> str:
+    """Of a refused handshake, what Feishu says of it in a header."""
+    said = error.response.headers.get("handshake-msg", "") if isinstance(error, _Refused) else ""
+    return f"{type(error).__name__} {said[:200]}".strip()
 
 
 async def _locale() -> Mapping[str, str]:
