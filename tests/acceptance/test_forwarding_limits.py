@@ -74,7 +74,7 @@ def test_a_key_that_cools_is_passed_over_and_comes_back(house: Scene) -> None:
         return house.upstream.requests[-1].key
 
     first = key_used()  # by ip_hash: always the same one
-    house.upstream.behave(rate_limited("2"), key=first, model="cooling", times=1)
+    house.upstream.behave(rate_limited("5"), key=first, model="cooling", times=1)
     before = len(house.upstream.requests)
     second = key_used()
     assert keys_asked(house, before) == [first, second]
