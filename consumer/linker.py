@@ -26,7 +26,7 @@ from consumer.linkable import Linkable, Parsed, StoredRecord, linkable
 from consumer.placing import Placing
 from consumer.transcripts import Unreadable
 
-MOST_RECORDS = 256
+MOST_RECORDS = 512
 MOST_BYTES = 16 * 1024 * 1024
 """Bodies in memory at a time, uncompressed; one record may be larger."""
 PAUSE_S = 1.0

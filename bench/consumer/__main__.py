@@ -21,7 +21,8 @@ from bench.programs import BenchError
 from bench.report import Table
 
 BACKLOG, QUICK_BACKLOG = 200_000, 10_000
-STREAMS, QUICK_STREAMS = 20_000, 5_000
+STREAMED_PART = 5
+"""How many times smaller the backlog of streamed answers is."""
 ROWS, QUICK_ROWS = 1_000_000, 100_000
 
 
@@ -30,8 +31,9 @@ def main(arguments: list[str]) -> int:
     console, said = Console(), Console(stderr=True)
     began = datetime.now(UTC)
     rows = options.rows or (QUICK_ROWS if options.quick else ROWS)
+    backlog = options.backlog or (QUICK_BACKLOG if options.quick else BACKLOG)
     try:
-        drained = [] if options.only == "reading" else _drained(options.quick, said)
+        drained = [] if options.only == "reading" else _drained(backlog, said)
         reads = [] if options.only == "storing" else _reads(rows, options.keep, said)
     except BenchError as error:
         said.print(f"The run was given up: {error}")
@@ -45,10 +47,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _drained(quick: bool, said: Console) -> list[tuple[str, Drained]]:
-    whole, streams = (QUICK_BACKLOG, QUICK_STREAMS) if quick else (BACKLOG, STREAMS)
+def _drained(count: int, said: Console) -> list[tuple[str, Drained]]:
+    streams = count // STREAMED_PART
     return [
-        ("answers as JSON", drain(whole, streamed=False, say=said.log)),
+        ("answers as JSON", drain(count, streamed=False, say=said.log)),
         ("answers as streams of 50 chunks", drain(streams, streamed=True, say=said.log)),
     ]
 
@@ -62,6 +64,7 @@ def _reads(rows: int, keep: bool, said: Console) -> list[Read]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench.consumer", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a rough look")
+    parser.add_argument("--backlog", type=int, help=f"records to store and link ({BACKLOG:,})")
     parser.add_argument("--rows", type=int, help=f"records to read among ({ROWS:,})")
     parser.add_argument("--keep", action="store_true", help="keep them for another run")
     parser.add_argument("--only", choices=("storing", "reading"), help="the one and not the other")
