@@ -18,6 +18,7 @@ from gateway.errors import StoreUnavailable
 
 POLL_S = 1.0
 MOST_AT_ONCE = 16
+LEAVE_S = 1.0
 TRIES = 3
 """After that, the person is told that it failed."""
 PAUSES_S = (5.0, 30.0, 10.0, 60.0, 300.0)
@@ -85,8 +86,16 @@ class Jobs:
         try:
             with suppress(StoreUnavailable):  # its claim ends, and it is tried again
                 await self._attempt(job)
+        except anyio.get_cancelled_exc_class():
+            await self._leave(job)
+            raise
         finally:
             self._active.discard(job.id)
+
+    async def _leave(self, job: Job) -> None:
+        """To another worker, at once: this one is being stopped."""
+        with anyio.move_on_after(LEAVE_S, shield=True), suppress(StoreUnavailable):
+            await self._store.put_back(job.id, self._owner, self._clock())
 
     async def _attempt(self, job: Job) -> None:
         bot = self._bots.get(job.provider)

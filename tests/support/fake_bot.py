@@ -1,5 +1,6 @@
 """A chat provider without a network: what the bot says is in a list, and fails as it is told."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -20,6 +21,8 @@ class FakeBot:
     failures: list[Exception] = field(default_factory=list)
     """What the next attempts to say something end in."""
     before_saying: Callable[[], None] = lambda: None
+    hangs: asyncio.Event | None = None
+    """Set as soon as it is asked to say something, which then never ends."""
     addressed: bool = True
 
     def receive(self, delivery: Delivery, now: float) -> Received:
@@ -32,6 +35,9 @@ class FakeBot:
         return person.subject.title()
 
     async def answer(self, inbound: Inbound, message: Message, once: str) -> None:
+        if self.hangs is not None:
+            self.hangs.set()
+            await asyncio.sleep(3600)
         self._say(inbound.person.subject if inbound.private else "group", message, once)
 
     async def tell(self, person: Person, message: Message, once: str) -> None:

@@ -132,6 +132,18 @@ async def test_a_worker_that_was_frozen_takes_its_key_back(house: BotHouse) -> N
     await assert_one_key_that_was_shown_last(house)
 
 
+async def test_a_worker_that_is_stopped_leaves_its_job_to_another(house: BotHouse) -> None:
+    house.bot.hangs = asyncio.Event()
+    await house.take(asked("get key"))
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(house.jobs.run())
+        await asyncio.wait_for(house.bot.hangs.wait(), 30)
+        running.cancel()
+    house.bot.hangs = None
+    await house.beside().work()
+    await assert_one_key_that_was_shown_last(house)
+
+
 async def test_a_claim_that_is_renewed_is_left_alone(any_house: BotHouse) -> None:
     await any_house.take(asked("get key"))
     (job,) = await any_house.store.claim("one", 9, any_house.now)
