@@ -46,7 +46,7 @@ def _hunted(name: str, mode: str, seconds: float) -> str | None:
         except (TimeoutError, ExceptionGroup) as error:
             return f"run {run}: never ready again ({type(error).__name__})"
         if report.discrepancies:
-            return f"run {run}: {len(report.discrepancies)}, as “{report.discrepancies[0]}”"
+            return f"run {run}: {len(report.discrepancies)}, as “{report.discrepancies[-1]}”"
     return None
 
 

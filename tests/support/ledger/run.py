@@ -13,11 +13,13 @@ from tests.support.ledger.books import Books
 from tests.support.ledger.clients import Clients
 from tests.support.ledger.nemesis import Blow, schedule
 from tests.support.ledger.notes import Seen
-from tests.support.ledger.stored import Store
+from tests.support.ledger.stored import LOST, Store
 from tests.support.ledger.world import Mode, World, world
 
 CLIENTS = 9
-_DRAINED_S, _MUTANT_DRAINED_S = 150, 20
+_DRAINED_S = 150
+_LOST_S = 30
+"""With nothing on its way that could bring what is lacking."""
 _LOOK_S = 0.3
 
 
@@ -107,15 +109,18 @@ async def _settle(made: World, clients: Clients, blows: Blows, clock: "Clock") -
 
 async def _drained(made: World, store: Store, due: set[int]) -> list[str]:
     """Waits until nothing is on its way and the calls that are due are stored; what still is, if
-    that takes too long. A mutant that loses records is not waited for so long."""
+    that takes too long."""
     await made.ready()
-    longest_s = _DRAINED_S if made.mutant is None else _MUTANT_DRAINED_S
-    until = monotonic() + longest_s
+    began = lost_since = monotonic()
     while waiting := await store.waiting(due):
-        if monotonic() >= until:
+        now = monotonic()
+        if waiting.keys() != {LOST}:
+            lost_since = now
+        if now - began >= _DRAINED_S or now - lost_since >= _LOST_S:
             break
         await asyncio.sleep(_LOOK_S)
-    return [f"{many} {what} after {longest_s} s" for what, many in waiting.items()]
+    took_s = monotonic() - began
+    return [f"{many} {what} after {took_s:.0f} s" for what, many in waiting.items()]
 
 
 async def _stopped(made: World) -> list[str]:

@@ -25,6 +25,7 @@ from tests.support.ledger.world import World
 from tests.support.talking import everything_linked
 
 _TOPOLOGY = Topology("ledger")
+LOST = "calls to be stored"
 
 
 class Store:
@@ -53,7 +54,7 @@ class Store:
             **(await self._queued()),
         }
         if not any(found.values()):
-            found["calls to be stored"] = len(due - {one.call for one in await self.entries()})
+            found[LOST] = len(due - {one.call for one in await self.entries()})
         return {name: many for name, many in found.items() if many}
 
     async def left_over(self) -> AsyncIterator[str]:
