@@ -63,5 +63,5 @@ def _shown() -> Iterator[Progress]:
 
 
 def _told(removed: Removed) -> str:
-    counts = ", ".join(f"{rows} {what}" for what, rows in removed.items() if rows)
+    counts = ", ".join(f"{rows} {what.replace('_', ' ')}" for what, rows in removed.items() if rows)
     return f"Removed: {counts or 'nothing'}."

@@ -84,7 +84,7 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
 
 
 def _say(who: Erased, left_name: str, removed: dict[str, int], unreadable: int) -> None:
-    counts = ", ".join(f"{rows} {what}" for what, rows in removed.items())
+    counts = ", ".join(f"{rows} {what.replace('_', ' ')}" for what, rows in removed.items())
     tell(f"{who.name} is erased. Removed: {counts or 'nothing'}.")
     remark(
         f"Their usage stays, as that of {left_name}. What of theirs is still on its way (spool,"

@@ -36,7 +36,7 @@ def team(
 
 def test_it_says_what_it_removed_and_does_so_once(team: Gateway) -> None:
     code, out, _ = team("user", "erase", "alice", "--yes")
-    assert (code, out) == (0, "alice is erased. Removed: 1 access_tokens.\n")
+    assert (code, out) == (0, "alice is erased. Removed: 1 access tokens.\n")
     assert "alice" not in team("user", "list")[1] + team("token", "list")[1]
     code, _, err = team("user", "erase", "alice", "--yes")
     assert (code, err) == (1, "There is no user called alice.\n")
