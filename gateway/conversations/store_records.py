@@ -84,7 +84,6 @@ class RecordStore:
             return None
         return _record(row), _body(row, "request"), _body(row, "response")
 
-
     async def sizes(
         self, by: Whose, wanted: RecordFilter, after: UUID | None, limit: int
     ) -> list[tuple[UUID, int]]:
