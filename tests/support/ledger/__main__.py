@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -28,13 +29,15 @@ def main() -> int:
 
 
 def _run(mode: str, seed: int, seconds: float) -> bool:
-    """Whether it found anything."""
+    """Whether it found anything; what the programs said is kept then."""
     directory = Path(tempfile.mkdtemp(prefix=f"ledger-{mode}-"))
     sys.stdout.write(f"{mode}, seed {seed}, in {directory}\n")
     sys.stdout.flush()
     report = asyncio.run(play(mode, directory, seed, seconds))  # type: ignore[arg-type]
     sys.stdout.write(f"{report}\n\n")
     sys.stdout.flush()
+    if not report.discrepancies:
+        shutil.rmtree(directory, ignore_errors=True)
     return bool(report.discrepancies)
 
 

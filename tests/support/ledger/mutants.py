@@ -6,6 +6,7 @@ lives. The table goes to docs/durability.md by hand.
 
 import argparse
 import asyncio
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -45,6 +46,8 @@ def _hunted(name: str, mode: str, seconds: float) -> str | None:
             report = asyncio.run(play(mode, directory, seed, seconds, name))  # type: ignore[arg-type]
         except (TimeoutError, ExceptionGroup) as error:
             return f"run {run}: never ready again ({type(error).__name__})"
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
         if report.discrepancies:
             return f"run {run}: {len(report.discrepancies)}, as “{report.discrepancies[-1]}”"
     return None
