@@ -16,7 +16,7 @@ from gateway.auth.identities import Identity
 from gateway.auth.keys import KeyDesk
 from gateway.auth.principal import Principal, Role
 from gateway.auth.principals import Principals
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, UnknownUser
 from gateway.fields import Fields
 from gateway.own_json import admin, answer, body, page
 from gateway.query import Query
@@ -53,12 +53,12 @@ class _Users:
         return page([_row(person) for person in found[:limit]], len(found) > limit)
 
     async def one(self, request: Request) -> Response:
-        await self._asked(request)
-        return await self._shown(request.path_params["name"])
+        _, name = await self._asked(request)
+        return await self._shown(name)
 
     async def change(self, request: Request) -> Response:
         """Block or unblock, give a role."""
-        by, name = await self._asked(request), request.path_params["name"]
+        by, name = await self._asked(request)
         fields = Fields(await body(request), ("blocked", "role"))
         blocked, role = fields.truth("blocked"), fields.one_of("role", ("member", "admin"))
         if blocked is None and role is None:
@@ -74,7 +74,7 @@ class _Users:
 
     async def link(self, request: Request) -> Response:
         """`{"user": …}`: that user is this one; or one identity: whoever has it is."""
-        by, name = await self._asked(request), request.path_params["name"]
+        by, name = await self._asked(request)
         fields = Fields(await body(request), ("user", *_IDENTITY))
         other = fields.text("user", MOST_CHARACTERS)
         if (other is None) == ("provider" not in fields):
@@ -89,10 +89,14 @@ class _Users:
         log.info("identities_linked", user=name, by=by.user, other=other)
         return await self._shown(name)
 
-    async def _asked(self, request: Request) -> Principal:
+    async def _asked(self, request: Request) -> tuple[Principal, str]:
+        """Who asks, and about whom: blanks around it make no other name."""
         principal = await admin(self._auth, request)
         Query(request.query_params.multi_items(), ())
-        return principal
+        name = request.path_params["name"].strip()
+        if not name.isprintable():  # nobody is called so, and no database takes all of it
+            raise UnknownUser
+        return principal, name
 
     async def _shown(self, name: str) -> Response:
         return answer(_row(await self._people.one(name)))

@@ -105,6 +105,9 @@ REFUSED: list[tuple[str, Any, int]] = [
     ("/admin/users/nobody", {"blocked": True}, 404),
     ("/admin/users/root", {"blocked": True}, 400),
     ("/admin/users/root", {"role": "member"}, 400),
+    ("/admin/users/root%20", {"blocked": True}, 400),
+    ("/admin/users/%20root", {"role": "member"}, 400),
+    ("/admin/users/alice%00", {"blocked": True}, 404),
     (LINK, {}, 400),
     (LINK, {"user": "root", "provider": "x", "subject": "y"}, 400),
     (LINK, {"provider": "feishu"}, 400),
@@ -119,6 +122,13 @@ async def test_what_cannot_be_is_refused_and_changes_nothing(house: Office) -> N
     for path, body, status in REFUSED:
         assert (await put(house, path, body)).status_code == status, (path, body)
         assert await get(house, LIST) == before, (path, body)
+
+
+async def test_a_name_that_nobody_can_have_is_nobodys(house: Office) -> None:
+    headers = bearer(house.tokens["root"])
+    for path in (f"{ALICE}%00", f"{ALICE}%7f"):
+        answer = await house.client.get(path, headers=headers)
+        assert answer.status_code == 404, path
 
 
 async def test_names_are_what_they_are(house: Office) -> None:
