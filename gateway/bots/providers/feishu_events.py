@@ -120,7 +120,7 @@ class Events:
         envelope = _decoded(delivery.body, _Envelope)
         encrypted = bool(envelope.encrypt)
         if encrypted:
-            envelope = _decoded(_decrypted(envelope.encrypt, secrets.encrypt_key), _Envelope)
+            envelope = _deciphered(envelope.encrypt, secrets.encrypt_key)
         if envelope.type == "url_verification":
             if secrets.verification_token or not encrypted:
                 _check_token(envelope.token, secrets)
@@ -205,10 +205,20 @@ def _decoded(data: bytes | msgspec.Raw, type: type[Any]) -> Any:
         raise MalformedEvent from None
 
 
+def _deciphered(encrypt: str, encrypt_key: str) -> _Envelope:
+    """Everything that can be wrong is one error, and the same as a wrong signature: whoever were
+    told whether the padding was right could read what is not theirs, byte by byte."""
+    try:
+        envelope: _Envelope = _decoded(_decrypted(encrypt, encrypt_key), _Envelope)
+    except MalformedEvent:
+        raise UnverifiedEvent("what was encrypted is no event") from None
+    return envelope
+
+
 def _decrypted(encrypt: str, encrypt_key: str) -> bytes:
     """AES-256-CBC; the key is the SHA-256 of the Encrypt Key, the first block the vector.
 
-    Everything that can be wrong is one error, and the same as a wrong signature.
+    Raises UnverifiedEvent.
     """
     if not encrypt_key:
         raise UnverifiedEvent("encrypted, but there is no FEISHU_ENCRYPT_KEY")

@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,18 @@ def test_what_is_not_signed_or_not_whole_is_refused_alike(how: dict[str, Any]) -
     with pytest.raises(UnverifiedEvent) as refused:
         received(message(FAKE, "get key"), **how)
     assert refused.value.message == UnverifiedEvent("").message
+
+
+def test_whether_padding_is_right_is_told_to_nobody() -> None:
+    """Vaudenay's oracle: by what is answered to altered ciphertexts, a captured one is read."""
+    known = "P37w+VZImNgPEO1RBhJ6RtKl7n6zymIbEG1pReEzghk="  # Feishu's own: `hello world`, no JSON
+    right = b64decode(known)
+    wrong = right[:15] + bytes([right[15] ^ 1]) + right[16:]
+    for data in (right, wrong):
+        body = json.dumps({"encrypt": b64encode(data).decode()}).encode()
+        with pytest.raises(UnverifiedEvent) as refused:
+            EVENTS.receive(Delivery({}, body), Secrets("", "test key"), 0)
+        assert refused.value.message == UnverifiedEvent("").message
 
 
 @pytest.mark.parametrize("off_s", [-86_400, -700, 700, 86_400])
