@@ -73,7 +73,8 @@ def kept(cookie: str) -> SignIn | None:
         found = _decoder.decode(urlsafe_b64decode(cookie + "=" * (-len(cookie) % 4)))
     except (msgspec.DecodeError, NotBase64, ValueError):
         return None
-    return found if len(found.random) == RANDOM_BYTES else None
+    ours = len(found.random) == RANDOM_BYTES and (not found.next or local_path(found.next))
+    return found if ours else None
 
 
 def cookie_name(prefix: str, state: str) -> str:

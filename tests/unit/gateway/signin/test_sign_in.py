@@ -75,6 +75,12 @@ def test_nothing_else_in_base64_either(data: bytes) -> None:
     assert kept(SIGN_IN.cookie() * 20) is None
 
 
+def test_a_cookie_that_others_could_set_leads_nowhere_else() -> None:
+    """Over plain HTTP, a neighbouring host can set cookies for this one."""
+    assert kept(replace(SIGN_IN, next="").cookie()) is not None
+    assert kept(replace(SIGN_IN, next="//evil.example").cookie()) is None
+
+
 def test_cookies_of_two_sign_ins_have_two_names() -> None:
     other = replace(SIGN_IN, random=bytes(RANDOM_BYTES))
     assert cookie_name("p_", SIGN_IN.state) != cookie_name("p_", other.state)
