@@ -87,9 +87,11 @@ class ChatClient(RuleBasedStateMachine):
     @precondition(lambda self: self._asked)
     @rule(which=numbers, keep=st.integers(1, 3))
     def drop_the_oldest(self, which: int, keep: int) -> None:
+        """Not so many that it begins as another did: then it is that one which goes on."""
         before = self._pick(which)
-        if len(before.said) > 2 * keep:
-            self._ask([*before.said[-2 * keep :], self._question()], before.id)
+        kept = before.said[-2 * keep :]
+        if kept[0] not in [asked.prompt[0] for asked in self._asked]:
+            self._ask([*kept, self._question()], before.id)
 
     @precondition(lambda self: self._asked)
     @rule(which=numbers)
