@@ -82,7 +82,8 @@ class Try(Struct, eq=False):
     """Until when it may wait for a credential."""
     health: Mapping[str, Health]
     """Of the ranked, by credential id: it goes on with those that there were when it began."""
-    used: set[str] = set()
+    used: dict[str, int] = {}
+    """Credentials that have had an attempt, by id: which one was their last."""
     lost: bool = False
     """An attempt may have arrived without an answer, and so may have been billed."""
     on_retry: Callable[[], None] = lambda: None

@@ -166,12 +166,13 @@ class Pool:
         return fit + self._rule([c for c in serving if c.id in rest], caller)
 
     async def _next(self, tried: Try) -> Credential:
-        """The best that may be used now, an unused one first; waits for the soonest to be back."""
+        """The best that may be used now, an unused one first, then who had its turn longest ago;
+        waits for the soonest to be back."""
         model = tried.call.model
         while True:
             now = monotonic()
             resting = []
-            used = None
+            used = []
             for credential in tried.ranked:
                 rest = tried.health[credential.id].unavailable(now, model)
                 if rest is not None:
@@ -179,9 +180,9 @@ class Pool:
                 elif credential.id not in tried.used:
                     return credential
                 else:
-                    used = used or credential
-            if used is not None:
-                return used
+                    used.append(credential)
+            if used:
+                return min(used, key=lambda c: tried.used[c.id])
             await self._wait(resting, now, tried)
 
     async def _wait(self, resting: list[Unavailable], now: float, tried: Try) -> None:
@@ -199,7 +200,7 @@ class Pool:
 
     async def _attempt(self, credential: Credential, tried: Try) -> Reply | None:
         """One try. None: the next credential should have one."""
-        tried.used.add(credential.id)
+        tried.used[credential.id] = len(tried.attempts)
         release, ticket = self._take(credential, tried)
         started = monotonic()
         try:
