@@ -10,9 +10,9 @@ from typing import Any
 
 import anyio
 import httpx2
-import msgspec
 import structlog
 
+from common.foreign_json import json_object
 from gateway.bots.bot import ProviderFailed
 
 TRIES = 5
@@ -120,7 +120,7 @@ class Caller:
         return Answer(
             response.status_code,
             {name.lower(): value for name, value in response.headers.items()},
-            _object(bytes(body)),
+            json_object(bytes(body)) or {},
         )
 
     def _pause_s(self, turn: int, asked_s: float | None) -> float:
@@ -145,11 +145,3 @@ def seconds(value: str | None) -> float | None:
         return max(0.0, float(value)) if value else None
     except ValueError:
         return None
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}

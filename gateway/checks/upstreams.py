@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import httpx2
 import msgspec
 
+from common.foreign_json import UNREADABLE
 from gateway.checks.check import Check
 from gateway.supervision.reason import reason
 from gateway.upstream.credential import Credential, Upstream
@@ -93,7 +94,7 @@ def _judged(name: str, upstream: Upstream, status: int, body: bytes) -> Check:
 def _count(body: bytes) -> str:
     try:
         return f"{len(msgspec.json.decode(body, type=_Models).data)} models"
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return "but its list of models cannot be read"
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from common.foreign_json import UNREADABLE, json_object
 from gateway.errors import AmbiguousBody, InvalidJSON, InvalidRequest
 from gateway.proxy.outline import (
     DISGUISE,
@@ -44,8 +45,7 @@ class Fields(msgspec.Struct):
         options = bytes(self.stream_options)
         if b"include_usage" not in options:
             return False
-        value = msgspec.json.decode(options)
-        return isinstance(value, dict) and value.get("include_usage") is True
+        return (json_object(options) or {}).get("include_usage") is True
 
 
 _decoder = msgspec.json.Decoder(Fields)
@@ -60,7 +60,7 @@ def read(body: bytes) -> Fields:
         values = members_of(body)
     except msgspec.ValidationError:
         raise InvalidJSON("The body must be a JSON object.") from None
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return _read_odd(body)
     refuse_deep(body)
     acted_on = {name: values[name] for name in ACTED_ON if name in values}
@@ -90,7 +90,7 @@ def _fields(values: Mapping[str, msgspec.Raw]) -> Fields:
         return _decoder.decode(msgspec.json.encode(values))
     except msgspec.ValidationError as error:
         raise _wrong_type(error) from None
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raise InvalidJSON() from None
 
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from common.foreign_json import UNREADABLE
 from gateway.errors import InvalidJSON
 
 MAX_DEPTH = 100
@@ -60,7 +61,7 @@ _AFTER_VALUE = re.compile(rb"[ \t\r\n]*+([,}])")
 def members_of(body: bytes) -> dict[str, msgspec.Raw]:
     """The top-level members; of a key that is repeated the last.
 
-    Raises msgspec.ValidationError (no object), msgspec.DecodeError or RecursionError.
+    Raises msgspec.ValidationError (no object), or another that is UNREADABLE.
     """
     return _members.decode(body)
 
@@ -69,7 +70,7 @@ def outline(body: bytes, values: Mapping[str, msgspec.Raw] | None = None) -> Out
     """As `scan`. `values`: its `members_of`, if they are known."""
     try:
         found = _walk(body, members_of(body) if values is None else values)
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         found = None
     return found or scan(body)
 

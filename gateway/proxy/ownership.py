@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
+from common.foreign_json import json_object
 from gateway.errors import EndpointRefused, InvalidJSON, InvalidRequest, MethodNotAllowed
 from gateway.proxy.items import items_made
 from gateway.proxy.outline import DISGUISE, text, value_end
@@ -171,11 +170,7 @@ def makes(method: str, path: str, store: bool | None) -> bool:
 
 def ids_made(answer: bytes) -> list[str]:
     """Ids that a JSON answer names: its own, and of what was made on the way."""
-    try:
-        value = msgspec.json.decode(answer)
-    except (msgspec.DecodeError, RecursionError):
-        return []
-    return [made for made in _ids(value) if isinstance(made, str) and made]
+    return [made for made in _ids(json_object(answer)) if isinstance(made, str) and made]
 
 
 def _ids(value: Any) -> Iterator[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from common.foreign_json import json_object
 from gateway.errors import GatewayError
 from gateway.upstream.wire import BadAnswer
 
@@ -159,11 +160,7 @@ def _last_boundary(data: bytearray) -> int:
 
 
 def _parsed(event: bytes) -> dict[str, Any]:
-    try:
-        value = msgspec.json.decode(data_of(event))
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    return json_object(data_of(event)) or {}
 
 
 def _type(event: bytes) -> bytes:

@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 
+from common.foreign_json import json_object
+
 MAX_QUOTED = 2000
 _KEY = re.compile(rb"\b(?:sk|rk|pk|sess|bce-v3)[-/][\w*./-]{8,}")
 
@@ -49,8 +51,4 @@ def _message(body: bytes) -> str | None:
 
 
 def _decoded(body: bytes) -> dict[str, Any]:
-    try:
-        value = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+    return json_object(body) or {}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx2
-import msgspec
 
+from common.foreign_json import json_object
 from gateway.errors import LoginProviderFailed, LoginProviderSlow, Overloaded
 
 PATIENCE_S = 10.0
@@ -87,11 +87,7 @@ class ProviderCalls:
 
 
 def _object(body: bytes, status: int) -> Mapping[str, Any]:
-    try:
-        found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        found = None
-    if not isinstance(found, dict):
+    if (found := json_object(body)) is None:
         raise LoginProviderFailed(
             f"The login provider answered with HTTP status {status} and no JSON object."
         )

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 from anyio import Event, move_on_after
 
+from common.foreign_json import UNREADABLE
 from gateway.upstream.credential import Credential, Upstream
 from gateway.upstream.fetch import fetch
 from gateway.upstream.wire import Transport, WireError
@@ -107,7 +108,7 @@ def _understood(body: bytes) -> list[dict[str, Any]] | None:
     """`{"data": [{"id": …}]}`, or the bare list that some servers send; None: neither."""
     try:
         value = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
     entries = value.get("data") if isinstance(value, dict) else value
     if not isinstance(entries, list):

@@ -11,10 +11,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from random import uniform
 from re import compile as pattern
-from typing import Any
 
-import msgspec
-
+from common.foreign_json import json_object
 from gateway.upstream.wire import Headers, WireError
 
 
@@ -99,11 +97,7 @@ def back_off_s(retry: int, base_s: float) -> float:
 
 def error_codes(body: bytes) -> tuple[str | None, str | None]:
     """`code` and `type` of an OpenAI-shaped error; None where there is none."""
-    try:
-        value: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
-        return None, None
-    error = value.get("error") if isinstance(value, dict) else None
+    error = (json_object(body) or {}).get("error")
     if not isinstance(error, dict):
         return None, None
     code, kind = error.get("code"), error.get("type")

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from common.foreign_json import UNREADABLE
 from gateway.upstream.credential import Credential
 from gateway.upstream.health import MODEL_CHARACTERS, MODELS_KEPT, Rest
 from gateway.upstream.retry import Blame
@@ -60,7 +61,7 @@ def decode(raw: bytes | None) -> Verdicts:
     """What cannot be understood is nothing: it comes from outside, and may be anybody's."""
     try:
         told = _decoder.decode(raw or b"{}")
-    except (msgspec.DecodeError, RecursionError):
+    except UNREADABLE:
         return Verdicts()
     return _kept(told.cleared, _readable(told.rests))
 

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
+from common.foreign_json import UNREADABLE, json_object
 from gateway.bots.message import Click, Delivery, Inbound, Message, Person, Received
 from gateway.errors import MalformedEvent, StaleEvent, UnverifiedEvent
 
@@ -201,7 +202,7 @@ class Events:
 def _decoded(data: bytes | msgspec.Raw, type: type[Any]) -> Any:
     try:
         return msgspec.json.decode(data, type=type)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+    except UNREADABLE:
         raise MalformedEvent from None
 
 
@@ -275,10 +276,7 @@ def _text(message: _Message, mentions: list[_Mention]) -> str:
     """Without the placeholders of mentions; empty where it is no text."""
     if message.message_type != "text":
         return ""
-    try:
-        text = msgspec.json.decode(message.content, type=dict[str, Any]).get("text")
-    except (msgspec.DecodeError, RecursionError):
-        return ""
+    text = (json_object(message.content) or {}).get("text")
     if not isinstance(text, str):
         return ""
     for placeholder in sorted({m.key for m in mentions if m.key}, key=len, reverse=True):

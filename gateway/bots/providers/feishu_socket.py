@@ -21,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus as _Refused
 from websockets.exceptions import WebSocketException
 
+from common.foreign_json import json_object
 from gateway.bots.bot import Deliver, ProviderFailed, ProviderRefused
 from gateway.bots.calling import Again, Answer, Caller
 from gateway.bots.providers.feishu_events import NAME, Events
@@ -190,10 +191,7 @@ class _Pace:
 
     def learn(self, frame: Frame) -> None:
         if frame.headers.get("type") == "pong" and frame.payload:
-            try:
-                self.every_s = _ping_s(msgspec.json.decode(frame.payload)) or self.every_s
-            except msgspec.DecodeError:
-                return
+            self.every_s = _ping_s(json_object(frame.payload)) or self.every_s
 
 
 async def _ping(socket: ClientConnection, place: _Place, pace: _Pace) -> None:

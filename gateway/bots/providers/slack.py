@@ -17,6 +17,7 @@ import httpx2
 import msgspec
 from pydantic import BaseModel, Field, SecretStr
 
+from common.foreign_json import json_object
 from gateway.bots.bot import Bot, Listen, ProviderRefused
 from gateway.bots.calling import Again, Answer, Caller, seconds
 from gateway.bots.commands import Language
@@ -145,7 +146,7 @@ class Slack:
         team = event.get("user_team") or event.get("team") or body.get("team_id")
         channel, ts = _text(event, "channel"), _text(event, "ts")
         context = {"channel": channel, "thread": _text(event, "thread_ts") if private else ts}
-        said = re.sub(r"<@[^>]*>", " ", _text(event, "text"))
+        said = re.sub(r"<@[^<>]*>", " ", _text(event, "text"))
         keys = (f"event {_text(body, 'event_id')}", f"message {channel} {ts}")
         return self._heard(team, event.get("user"), said, private, context, keys)
 
@@ -253,10 +254,9 @@ def _marked(paragraph: str) -> str:
 
 
 def _object(data: bytes | str) -> _Fields:
-    try:
-        return msgspec.json.decode(data, type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
-        raise MalformedEvent from None
+    if (found := json_object(data)) is None:
+        raise MalformedEvent
+    return found
 
 
 def _form(body: bytes) -> dict[str, list[str]]:

@@ -108,6 +108,8 @@ FAULTS: list[tuple[str, Response, str]] = [
     ("token", JSONResponse({"code": 20050, "msg": "internal"}), "error 20050"),
     ("token", JSONResponse({"code": 0}), "no access token"),
     ("token", JSONResponse([1, 2]), "no JSON object"),
+    ("user_info", Response(b'{"data": {"name": "\xff"}}'), "200 and no JSON"),
+    ("user_info", Response(b'{"data":' * 50_000), "status 200 and no"),
     ("token", PlainTextResponse("x" * (MAX_ANSWER_BYTES + 1)), "too large"),
     ("user_info", JSONResponse({"code": 20005, "msg": "token invalid"}), "error 20005"),
     ("user_info", PlainTextResponse("", 503), "HTTP status 503"),

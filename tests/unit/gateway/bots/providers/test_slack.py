@@ -130,6 +130,15 @@ def test_an_old_signature_is_stale(at: Any) -> None:
         bot().receive(signed(b"{}", at=at), NOW)
 
 
-def test_what_is_no_json_is_malformed() -> None:
+@pytest.mark.parametrize("body", [b"nonsense", b"[]", b'{"type": "\xff"}', b"[" * 100_000])
+def test_what_is_no_json_is_malformed(body: bytes) -> None:
     with pytest.raises(MalformedEvent):
-        bot().receive(signed(b"nonsense"), NOW)
+        bot().receive(signed(body), NOW)
+
+
+def test_a_mention_that_does_not_end_is_no_mention() -> None:
+    """Were each looked for to the end of the text, a long text would take long."""
+    body = json.loads((DATA / "message_im.json").read_bytes())
+    body["event"]["text"] = "<@<@U2> help"
+    found = bot().receive(signed(json.dumps(body).encode()), NOW)
+    assert found.inbound is not None and found.inbound.text.split() == ["<@", "help"]
