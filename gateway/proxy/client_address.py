@@ -12,9 +12,9 @@ def client_address(
     Only hops that we trust may add to the list, so it is read from the right; one that is no
     address ends the reading.
     """
-    if not trusted or not _is_trusted(peer, trusted):
-        return peer
-    address = peer
+    address = _plain(peer) or peer if ":" in peer else peer
+    if not trusted or not _is_trusted(address, trusted):
+        return address
     for hop in reversed(b",".join(forwarded_for).decode("latin-1").split(",")):
         candidate = _plain(hop)
         if candidate is None:
@@ -34,8 +34,9 @@ def _is_trusted(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> b
 
 
 def _plain(hop: str) -> str | None:
-    text = hop.strip()
+    """In one spelling; an IPv4 address is one, even from a socket for both (RFC 4291, 2.5.5.2)."""
     try:
-        return str(ip_address(text.strip("[]")))
+        parsed = ip_address(hop.strip().strip("[]"))
     except ValueError:
         return None
+    return str(getattr(parsed, "ipv4_mapped", None) or parsed)

@@ -65,6 +65,8 @@ def test_an_odd_hint_is_refused_by_name(value: bytes) -> None:
         ("10.0.0.1", [b"10.0.0.3, 10.0.0.2"], "10.0.0.3"),
         ("2001:db8::1", [b"[2a00::5]"], "2a00::5"),
         ("", [b"9.9.9.9"], ""),
+        ("::ffff:1.2.3.4", [b"9.9.9.9"], "1.2.3.4"),
+        ("::ffff:10.0.0.1", [b"::ffff:9.9.9.9, ::ffff:10.0.0.7"], "9.9.9.9"),
     ],
 )
 def test_only_trusted_hops_are_believed(peer: str, forwarded: list[bytes], address: str) -> None:
