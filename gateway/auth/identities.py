@@ -20,6 +20,7 @@ from gateway.connections import reading, writing
 from gateway.errors import BlockedUser, ErasedUser, StoreUnavailable
 
 MOST_CHARACTERS = 64
+MOST_OF_DISPLAY_NAME = 256
 _TRIES = 20
 
 
@@ -78,7 +79,7 @@ class IdentityStore:
                         tenant_key=identity.tenant_key,
                         subject=identity.subject,
                         user_id=made.id,
-                        display_name=display_name,
+                        display_name=_plain(display_name)[:MOST_OF_DISPLAY_NAME],
                         created_at=now,
                     )
                 )
@@ -125,11 +126,14 @@ def first_free(wanted: str, taken: set[str]) -> str:
 
 def usable_name(display_name: str, provider: str) -> str:
     """A name that a user can have, and that is written in one way only."""
-    shown = "".join(
-        letter if letter.isprintable() else " " for letter in normalize("NFKC", display_name)
-    )
+    shown = _plain(normalize("NFKC", display_name[:MOST_OF_DISPLAY_NAME]))
     name = re.sub(r"\s+", " ", shown.replace("/", "-")).strip()
     return name[: MOST_CHARACTERS - 8].strip() or f"{provider} user"
+
+
+def _plain(text: str) -> str:
+    """What is not printable, and what a database may not take, is a blank."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _admitted(row: Row[*tuple[Any, ...]]) -> User:

@@ -7,7 +7,13 @@ import pytest
 from sqlalchemy import func, select, update
 
 from common.tables import identities, users
-from gateway.auth.identities import Identity, first_free, usable_name
+from gateway.auth.identities import (
+    MOST_CHARACTERS,
+    MOST_OF_DISPLAY_NAME,
+    Identity,
+    first_free,
+    usable_name,
+)
 from gateway.errors import BlockedUser, ErasedUser, StoreUnavailable
 from tests.support.accounts import accounts
 
@@ -39,6 +45,16 @@ async def test_another_identity_is_another_person_whatever_the_name(
     async with accounts(database_url) as house:
         names = [(await house.identities.person(who, "Wang", NOW)).name for who in (WANG, other)]
         assert names == ["Wang", "Wang-2"]
+
+
+async def test_a_name_that_no_database_takes_keeps_nobody_out(database_url: str) -> None:
+    """People choose their names at providers themselves."""
+    async with accounts(database_url) as house:
+        met = await house.identities.person(WANG, "Wang\0\ud800" + "x" * 100_000, NOW)
+        assert met.name.startswith("Wang xxx") and len(met.name) <= MOST_CHARACTERS
+        async with house.engine.connect() as connection:
+            kept = await connection.scalar(select(identities.c.display_name))
+        assert kept is not None and len(kept) == MOST_OF_DISPLAY_NAME
 
 
 async def test_many_at_once_meet_one_person(database_url: str) -> None:
