@@ -83,8 +83,8 @@ class PeopleStore:
             return one, two
 
     async def give(self, name: str, identity: Identity, now: datetime) -> tuple[int, int | None]:
-        """Whoever has this identity from now on is that user. The ids of that user, and of the
-        one who had it. Raises UnknownUser (404)."""
+        """Whoever has this identity from now on is that user, and signs in again. The ids of that
+        user, and of the one who had it. Raises UnknownUser (404)."""
         async with writing(self._engine) as connection:
             query = _USERS.where(users.c.name == name).with_for_update()
             owner = await _row(connection, query, name)
@@ -98,6 +98,8 @@ class PeopleStore:
             else:
                 one = update(identities).where(is_(identity))
                 await connection.execute(one.values(user_id=owner.id))
+                theirs = web_sessions.c.user_id == holder
+                await connection.execute(delete(web_sessions).where(theirs))
             return owner.id, holder
 
 

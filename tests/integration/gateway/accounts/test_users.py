@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 from common.tables import resources
 from gateway.auth.identities import Identity
 from gateway.errors import BlockedUser
+from gateway.signin.store import SignInStore
 from tests.support.accounts import Accounts, accounts, bearer
 
 NOW = datetime.now(UTC)
@@ -169,6 +170,15 @@ async def test_one_identity_is_given_to_a_user_met_or_not(house: Office) -> None
     feishu = {"provider": "feishu", "tenant_key": "t", "subject": "on_alice"}
     assert len((await put(house, LINK, feishu)).json()["identities"]) == 2
     assert (await house.identities.person(FEISHU, "Alice W.", NOW)).name == "alice" != met.name
+
+
+async def test_who_came_by_an_identity_that_is_given_away_signs_in_again(house: Office) -> None:
+    met = await house.identities.person(FEISHU, "Alice W.", NOW)
+    sessions = SignInStore(house.engine)
+    secret = await sessions.open(met.id, None, NOW)
+    feishu = {"provider": "feishu", "tenant_key": "t", "subject": "on_alice"}
+    assert (await put(house, LINK, feishu)).status_code == 200
+    assert await sessions.user(secret, NOW) is None
 
 
 async def test_a_block_is_not_got_round_by_a_link(house: Office) -> None:
