@@ -176,6 +176,7 @@ class _Request:
         """Whatever prevents that the key is shown takes it back."""
         desk, bot, job = self._desk, self._bot, self._job
         if job.attempts > 1:
+            await self._still_ours()  # else it might be another worker's key that is taken back
             await desk.take_back(user, bot, job)
         try:
             issued = await desk.keys.issue(user, days, key_name(bot, job), desk.clock())
@@ -194,11 +195,15 @@ class _Request:
 
     async def _show(self, issued: Issued) -> bool:
         """Whether she has got it. Raises JobLost, and as `_confide`."""
-        if not await self._held():
-            raise JobLost
+        await self._still_ours()
         again = self._job.attempts > 1
         message = self._say.key(issued.id, issued.token, issued.expires_at, again=again)
         return await self._confide(message, f"{self._job.id} {issued.id}")
+
+    async def _still_ours(self) -> None:
+        """Raises JobLost."""
+        if not await self._held():
+            raise JobLost
 
     async def _valid(self, user: User) -> list[Key]:
         now = self._desk.clock()

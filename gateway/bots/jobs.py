@@ -139,9 +139,10 @@ class Jobs:
         await self._store.put_back(job.id, self._owner, due_at)
 
     async def _say_so(self, bot: Bot, job: Job) -> None:
-        """Where she can still be reached."""
+        """Where she can still be reached, and nobody else has helped her meanwhile."""
         with suppress(ProviderFailed, ProviderRefused):
-            await self._desk.apologise(bot, job)
+            if await self._held(job):
+                await self._desk.apologise(bot, job)
 
     async def _drop(self, job: Job, reason: str) -> None:
         log.error("bot_job_dropped", provider=job.provider, job_id=job.id, reason=reason)

@@ -132,6 +132,33 @@ async def test_a_worker_that_was_frozen_takes_its_key_back(house: BotHouse) -> N
     await assert_one_key_that_was_shown_last(house)
 
 
+async def test_a_worker_that_was_frozen_leaves_the_other_s_key_alone(house: BotHouse) -> None:
+    house.bot.failures = [ProviderFailed("away")]
+    await house.take(asked("get key"))
+    await house.work()
+    house.now += timedelta(minutes=1)
+    (job,) = await house.store.claim(house.owner, 9, house.now)
+    assert job.attempts == 2
+    other = house.beside()
+    other.now += timedelta(seconds=CLAIM_S + 1)
+    await other.work()
+    await house.jobs._work(job)
+    await assert_one_key_that_was_shown_last(house)
+
+
+async def test_who_is_refused_after_another_has_helped_undoes_nothing(house: BotHouse) -> None:
+    await house.ask("get key")
+    await house.ask("get key")
+    await house.take(asked("get key"))
+    (job,) = await house.store.claim(house.owner, 9, house.now)
+    other = house.beside()
+    other.now += timedelta(seconds=CLAIM_S + 1)
+    await other.work()
+    house.bot.failures = [ProviderRefused("gone")]
+    await house.jobs._work(job)
+    assert len(await house.live_keys()) == 3
+
+
 async def test_a_worker_that_is_stopped_leaves_its_job_to_another(house: BotHouse) -> None:
     house.bot.hangs = asyncio.Event()
     await house.take(asked("get key"))
