@@ -32,7 +32,8 @@ class DatabaseUnreachable(SettingsError):
 def make_engine(url: URL, *, pool_size: int = 5, wait_s: float = 10) -> AsyncEngine:
     """At most `pool_size` connections, opened when first needed.
 
-    `wait_s` is how long a connection, and on SQLite a lock, is waited for.
+    `wait_s` is how long a connection, and on SQLite a lock, is waited for. What errors say holds no
+    parameters: they are people's questions and names, and errors end in logs.
     """
     if url.get_backend_name() == "sqlite":
         return _sqlite_engine(url, pool_size, wait_s)
@@ -42,6 +43,7 @@ def make_engine(url: URL, *, pool_size: int = 5, wait_s: float = 10) -> AsyncEng
         max_overflow=0,
         pool_timeout=wait_s,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={
             "timeout": 5,
             "server_settings": {"application_name": APPLICATION_NAME, "timezone": "UTC"},
@@ -91,6 +93,7 @@ def _sqlite_engine(url: URL, pool_size: int, wait_s: float) -> AsyncEngine:
             "isolation_level": None,
             "async_creator_fn": StoppedOnce,
         },
+        hide_parameters=True,
         **(bounds if url.database not in (None, "", ":memory:") else {}),
     )
     event.listen(engine.sync_engine, "do_connect", _try_to_open)

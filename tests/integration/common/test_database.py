@@ -50,6 +50,14 @@ async def test_readers_pass_while_somebody_writes(engine: AsyncEngine) -> None:
             assert await reader.scalar(select(func.count()).select_from(users)) == 0
 
 
+async def test_what_an_error_says_holds_no_parameters(engine: AsyncEngine) -> None:
+    with pytest.raises(IntegrityError) as failed:
+        async with engine.begin() as connection:
+            await connection.execute(text(NAMED), [{"name": "alice"}, {"name": "my question"}])
+            await connection.execute(text(NAMED), [{"name": "my question"}, {"name": "alice"}])
+    assert "INSERT INTO users" in str(failed.value) and "alice" not in str(failed.value)
+
+
 async def test_a_transaction_that_fails_leaves_nothing(engine: AsyncEngine) -> None:
     with pytest.raises(IntegrityError):
         async with engine.begin() as connection:
