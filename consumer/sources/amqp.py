@@ -11,14 +11,16 @@ from urllib.parse import urlsplit
 import structlog
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS
-from anyio import CancelScope, move_on_after, sleep
+from anyio import CancelScope, fail_after, move_on_after, sleep
 from anyio.streams.memory import MemoryObjectSendStream
 
-from common.broker import Topology, TopologyMismatch, connect, declare
+from common.broker import Topology, TopologyMismatch, connect, consumers, declare
 from consumer.backoff import delays
 from consumer.source import Delivery, SourceUnavailable
 
 CLOSE_TIMEOUT_S = 5
+OPEN_TIMEOUT_S = 5
+LOOK_EVERY_S = 5
 
 log = structlog.get_logger()
 
@@ -84,17 +86,28 @@ class AmqpSource:
                 await inbox.send(_delivery(message))
 
         try:
-            channel = await connection.channel()
-            channel.close_callbacks.add(ended.closed)
-            below = await channel.get_underlay_channel()
-            below.on_consumer_cancel_callbacks.add(ended.cancelled)
-            await channel.set_qos(prefetch_count=self._prefetch)
-            queue = await channel.get_queue(self._topology.queue, ensure=False)
-            await queue.consume(deliver)
-            return await ended.why()
+            with fail_after(OPEN_TIMEOUT_S):  # of a queue that goes just now, no answer comes
+                channel = await connection.channel()
+                channel.close_callbacks.add(ended.closed)
+                below = await channel.get_underlay_channel()
+                below.on_consumer_cancel_callbacks.add(ended.cancelled)
+                await channel.set_qos(prefetch_count=self._prefetch)
+                queue = await channel.get_queue(self._topology.queue, ensure=False)
+                await queue.consume(deliver)
+            while True:
+                with move_on_after(LOOK_EVERY_S):
+                    return await ended.why()
+                if not await self._is_read(connection):
+                    return "the queue has lost its reader"
         finally:
             ended.forget()
             await _close(connection)
+
+    async def _is_read(self, connection: AbstractConnection) -> bool:
+        """Asked now and then: a queue that is deleted in the moment when its reader comes does not
+        tell it. Raises AMQPError if there is no queue."""
+        async with connection.channel() as channel:
+            return bool(await consumers(channel, self._topology))
 
 
 class _Ended:
