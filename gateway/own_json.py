@@ -22,12 +22,12 @@ async def admin(auth: Principals, request: Request) -> Principal:
     return principal
 
 
-async def body(request: Request) -> bytes:
+async def body(request: Request, most_bytes: int = MAX_BODY_BYTES) -> bytes:
     """Raises TooLarge (413)."""
     found = bytearray()
     async for piece in request.stream():
         found += piece
-        if len(found) > MAX_BODY_BYTES:
+        if len(found) > most_bytes:
             raise TooLarge
     return bytes(found)
 

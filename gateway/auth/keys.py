@@ -103,9 +103,15 @@ class KeyDesk:
     async def own(
         self, user: Whom, *, before: int | None = None, limit: int | None = None
     ) -> list[AccessToken]:
-        """All that this user ever had, newest first; `before` an id. Raises UnknownUser (404)."""
+        """What this user has ever had, newest first; `before` an id. Raises UnknownUser (404)."""
         with answering():
             return await self._store.tokens(_id(user), before=before, limit=limit)
+
+    async def valid(self, user: Whom, now: datetime) -> list[AccessToken]:
+        """Those that this user can use, newest first: as few as they may have, however many they
+        have had. Raises UnknownUser (404)."""
+        with answering():
+            return await self._store.tokens(_id(user), valid_at=now)
 
     async def revoke(
         self, user: Whom | None, token_id: int, now: datetime | None = None

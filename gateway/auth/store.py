@@ -82,21 +82,11 @@ class AuthStore:
 
     async def set_blocked(self, name: str, at: datetime | None) -> User:
         """Block at this time, or unblock by None. Raises UnknownUser."""
-        change = update(users).where(users.c.name == _usable(name), users.c.erased_at.is_(None))
-        async with self._engine.begin() as connection:
-            found = await connection.execute(change.values(blocked_at=at).returning(users))
-            if (row := found.one_or_none()) is None:
-                raise UnknownUser(f"There is no user called {name}.")
-            return _user(row)
+        return await self._change(name, blocked_at=at)
 
     async def set_role(self, name: str, role: Role) -> User:
         """Raises UnknownUser."""
-        change = update(users).where(users.c.name == _usable(name), users.c.erased_at.is_(None))
-        async with self._engine.begin() as connection:
-            found = await connection.execute(change.values(role=role).returning(users))
-            if (row := found.one_or_none()) is None:
-                raise UnknownUser(f"There is no user called {name}.")
-            return _user(row)
+        return await self._change(name, role=role)
 
     async def issue(
         self,
@@ -143,9 +133,15 @@ class AuthStore:
         return Issued(number, expires_at, token, replaced)
 
     async def tokens(
-        self, user: str | int | None = None, *, before: int | None = None, limit: int | None = None
+        self,
+        user: str | int | None = None,
+        *,
+        before: int | None = None,
+        limit: int | None = None,
+        valid_at: datetime | None = None,
     ) -> list[AccessToken]:
-        """Newest first; of one user or of all; with ids below `before`. Raises UnknownUser."""
+        """Newest first; of one user or of all; with ids below `before`; only those that are valid
+        then. Raises UnknownUser."""
         query = _TOKENS
         async with self._engine.connect() as connection:
             if user is not None:
@@ -153,6 +149,8 @@ class AuthStore:
                 query = query.where(users.c.id == owner.id)
             if before is not None:
                 query = query.where(access_tokens.c.id < before)
+            if valid_at is not None:
+                query = query.where(_valid(valid_at))
             newest = query.order_by(access_tokens.c.id.desc()).limit(limit)
             found = await connection.execute(newest)
             return [AccessToken(*row) for row in found]
@@ -213,6 +211,15 @@ class AuthStore:
                 await connection.execute(_USED, rows)
         except (SQLAlchemyError, OSError) as error:
             raise StoreUnavailable from error
+
+    async def _change(self, name: str, **values: object) -> User:
+        """Raises UnknownUser."""
+        change = update(users).where(users.c.name == _usable(name), users.c.erased_at.is_(None))
+        async with self._engine.begin() as connection:
+            found = await connection.execute(change.values(values).returning(users))
+            if (row := found.one_or_none()) is None:
+                raise UnknownUser(f"There is no user called {name}.")
+            return _user(row)
 
 
 _USERS = select(users).where(users.c.erased_at.is_(None))

@@ -75,8 +75,8 @@ class Desk:
     async def take_back(self, user: User, bot: Bot, job: Job) -> None:
         """What an earlier attempt at this job has issued: nobody may have seen it."""
         now = self.clock()
-        for token in await self.keys.own(user):
-            if token.name == key_name(bot, job) and token.valid(now):
+        for token in await self.keys.valid(user, now):
+            if token.name == key_name(bot, job):
                 await self.keys.revoke(user, token.id, now)
                 log.info("bot_key_taken_back", provider=bot.name, token_id=token.id)
 
@@ -206,8 +206,7 @@ class _Request:
             raise JobLost
 
     async def _valid(self, user: User) -> list[Key]:
-        now = self._desk.clock()
-        return [_key(token) for token in await self._desk.keys.own(user) if token.valid(now)]
+        return [_key(token) for token in await self._desk.keys.valid(user, self._desk.clock())]
 
     async def _confide(self, message: Message, once: str = "") -> bool:
         """For her alone: in a group, only that it was sent is said. Whether she has got it.

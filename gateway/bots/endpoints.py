@@ -11,7 +11,8 @@ from starlette.routing import BaseRoute, Route
 from gateway.bots.bot import Bot
 from gateway.bots.intake import Intake
 from gateway.bots.message import Delivery
-from gateway.errors import GatewayError, TooLarge, UnverifiedEvent
+from gateway.errors import GatewayError, UnverifiedEvent
+from gateway.own_json import body
 
 MOST_BYTES = 768 * 1024
 """A message has at most 150 kB of text; twice escaped and encrypted it is four times that."""
@@ -37,7 +38,8 @@ class _Events:
         """Raises UnverifiedEvent, StaleEvent (401), MalformedEvent (400), TooLarge (413),
         StoreUnavailable (503)."""
         try:
-            delivery = Delivery(dict(request.headers), await _body(request))
+            # the raw bytes, which are what is signed
+            delivery = Delivery(dict(request.headers), await body(request, MOST_BYTES))
             received = self._bot.receive(delivery, time.time())
             reply = await self._intake.take(self._bot, received)
         except GatewayError as refused:
@@ -49,13 +51,3 @@ class _Events:
             )
             raise
         return Response(reply, media_type="application/json")
-
-
-async def _body(request: Request) -> bytes:
-    """The raw bytes, which are what is signed. Raises TooLarge."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MOST_BYTES:
-            raise TooLarge
-    return bytes(body)

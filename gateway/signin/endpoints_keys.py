@@ -15,6 +15,8 @@ from gateway.signin.store import SignInStore
 from gateway.signin.web import Web, form_of
 
 MOST_OVER = 20
+MOST_LOOKED_AT = 100
+"""Of the latest keys that somebody has had: scripts may have made thousands."""
 SHOWN_FOR = timedelta(days=30)
 """How long keys that are over are listed."""
 
@@ -113,12 +115,12 @@ class _KeysPage:
         full: bool,
     ) -> Response:
         now, terms = self._now(), self._keys.terms
-        own = await self._keys.own(user)
-        live = [key for key in own if key.valid(now)]
+        latest = await self._keys.own(user, limit=MOST_LOOKED_AT)
         return self._web.page(
             request, "keys", user=user.name, form=form_token(secret), fresh=fresh, full=full,
             snippets=self._web.pages.fresh(fresh.token, self._web.words(request)) if fresh else (),
-            live=live, over=_over(own, now), revoked=_just_revoked(request, own),
+            live=await self._keys.valid(user, now), over=_over(latest, now),
+            revoked=_just_revoked(request, latest),
             days=terms.days, days_max=terms.most_days, most=terms.per_user,
         )  # fmt: skip
 
@@ -144,13 +146,13 @@ def _wanted(fields: dict[str, str], days_max: int) -> Due:
     return Due(int(days), name or None)
 
 
-def _over(own: Sequence[AccessToken], now: datetime) -> list[AccessToken]:
-    over = [key for key in own if not key.valid(now)]
+def _over(latest: Sequence[AccessToken], now: datetime) -> list[AccessToken]:
+    over = [key for key in latest if not key.valid(now)]
     recent = [key for key in over if (key.revoked_at or key.expires_at) > now - SHOWN_FOR]
     return recent[:MOST_OVER]
 
 
-def _just_revoked(request: Request, own: Sequence[AccessToken]) -> str | None:
+def _just_revoked(request: Request, latest: Sequence[AccessToken]) -> str | None:
     """The hint of the key that this page says is revoked, if that is so."""
     named = request.query_params.get("revoked", "")
-    return next((key.hint for key in own if str(key.id) == named and key.revoked_at), None)
+    return next((key.hint for key in latest if str(key.id) == named and key.revoked_at), None)

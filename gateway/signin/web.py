@@ -11,12 +11,12 @@ from urllib.parse import parse_qsl, urlsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from gateway.errors import FormExpired, GatewayError, InvalidRequest, TooLarge
+from gateway.errors import FormExpired, GatewayError, InvalidRequest
+from gateway.own_json import body
 from gateway.signin.pages import Pages
 from gateway.signin.session import LASTS, form_is_ours
 from gateway.signin.words import Words, language_of
 
-MAX_FORM_BYTES = 16 * 1024
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 HEADERS = {
     "cache-control": "no-store",
@@ -149,13 +149,9 @@ def _wants_pages(request: Request) -> bool:
 async def form_of(request: Request, secret: str) -> dict[str, str]:
     """What was entered. Raises FormExpired (403) where the form is not of this session,
     InvalidRequest (400), TooLarge (413)."""
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > MAX_FORM_BYTES:
-            raise TooLarge
+    sent = await body(request)
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=20)
+        pairs = parse_qsl(sent.decode(), keep_blank_values=True, max_num_fields=20)
     except ValueError:
         raise InvalidRequest("The form cannot be read.") from None
     fields = dict(pairs)

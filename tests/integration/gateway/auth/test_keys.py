@@ -102,8 +102,9 @@ async def test_the_oldest_of_a_name_makes_room(database_url: str) -> None:
         assert issued.replaced == (first.id,)
         assert Change("token_revoked", first.id) in house.announced.changes
         now = datetime.now(UTC)
-        valid = [token.id for token in await house.keys.own(user) if token.valid(now)]
+        valid = [token.id for token in await house.keys.valid(user, now)]
         assert valid == [issued.id, second.id, kept.id]
+        assert await house.keys.valid(user, now + timedelta(days=10)) == []
         with pytest.raises(TooManyTokens):
             await house.keys.issue(user, replacing="other")
 
