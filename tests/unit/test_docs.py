@@ -10,7 +10,8 @@ from common.settings import SharedSettings
 from consumer.settings import ConsumerSettings
 from gateway.settings import GatewaySettings
 from scripts.configuration import GROUPS, PAGE, page
-from tests.support.sources import ROOT
+from tests.support.alterations.mutants import MUTANTS
+from tests.support.sources import ROOT, sources
 
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
 
@@ -74,3 +75,19 @@ def test_glossary_is_in_use() -> None:
     words = re.findall(r"^\| ([a-z ]+) \|", (ROOT / "docs" / "glossary.md").read_text(), re.M)
     assert {"record", "credential", "spool", "principal"} <= set(words)
     assert len(words) == len(set(words))
+
+
+def test_durability_page_names_only_tests_that_exist() -> None:
+    """And every fault in its table has at least one."""
+    text = (ROOT / "docs" / "durability.md").read_text()
+    tests = {f.name for s in sources("tests") for f in s.functions()}
+    table = text.split("| fault |")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(table) >= 20
+    for row in table:
+        named = re.findall(r"`(test_\w+)`", row)
+        assert named and [name for name in named if name not in tests] == [], row
+
+
+def test_durability_page_lists_every_mutant() -> None:
+    text = (ROOT / "docs" / "durability.md").read_text().split("## Mutants")[1]
+    assert [name for name in MUTANTS if f"| {name} |" not in text] == []

@@ -156,12 +156,12 @@ MUTANTS = {
     "no checkpoints": Mutant(
         "an answer is written when it is over",
         (("gateway.recording.entry", "Entry.checkpoint", _nothing),),
-        _WORKER_DIES,
+        ("die before end is written", "die after the last byte"),  # each some seconds apart
     ),
     "no putting back": Mutant(
         "what could not be published is forgotten until the next start",
         (("gateway.recording.spool", "Spool.put_back", _nothing),),
-        ("kill a consumer", "cut gateway-broker", "freeze gateway-broker", "kill the broker"),
+        ("die before storing", "die before commit", "cut gateway-broker", "kill the broker"),
     ),
     "no late parents": Mutant(
         "a record that comes late moves none that came before it",
