@@ -6,8 +6,6 @@ only a hash is stored. The page is not here: see `gateway.signin`.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
-from secrets import token_urlsafe
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from common.tables import key_links, users
 from gateway.auth.keys import KeyDesk
 from gateway.auth.people import Issued, User
+from gateway.auth.secret import hashed, new_secret
 from gateway.connections import reading, writing
 from gateway.errors import BlockedUser, GatewayError, UnknownLink, UsedLink
 
@@ -38,9 +37,9 @@ class Links:
 
     async def create(self, user: User, days: int, now: datetime) -> str:
         """An address, valid for ten minutes, at which that user gets a key of so many days."""
-        secret = token_urlsafe(32)
+        secret = new_secret()
         row = {
-            "hash": _hash(secret),
+            "hash": hashed(secret),
             "user_id": user.id,
             "days": days,
             "expires_at": now + GOOD_FOR,
@@ -74,7 +73,7 @@ class Links:
         query = (
             select(users, key_links.c.days, key_links.c.expires_at, key_links.c.opened_at)
             .join_from(key_links, users)
-            .where(key_links.c.hash == _hash(secret), users.c.erased_at.is_(None))
+            .where(key_links.c.hash == hashed(secret), users.c.erased_at.is_(None))
         )
         async with reading(self._engine) as connection:
             row = (await connection.execute(query)).one_or_none()
@@ -89,13 +88,9 @@ class Links:
 
     async def _mark(self, secret: str, opened_at: datetime | None) -> bool:
         """Whether this one did it: of two at once, one does."""
-        one = update(key_links).where(key_links.c.hash == _hash(secret))
+        one = update(key_links).where(key_links.c.hash == hashed(secret))
         if opened_at is not None:
             one = one.where(key_links.c.opened_at.is_(None))
         async with writing(self._engine) as connection:
             done = await connection.execute(one.values(opened_at=opened_at))
         return bool(done.rowcount)
-
-
-def _hash(secret: str) -> bytes:
-    return sha256(secret.encode("utf-8", "replace")).digest()

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from hmac import compare_digest, digest
-from secrets import token_urlsafe
 
 LASTS = timedelta(hours=12)
 
@@ -20,15 +19,6 @@ class Due:
 
     days: int
     name: str | None
-
-
-def new_secret() -> str:
-    return token_urlsafe(32)
-
-
-def hashed(secret: str) -> bytes:
-    """What is stored of a session's or a link's secret; 256 random bits need no salt."""
-    return sha256(secret.encode("utf-8", "replace")).digest()
 
 
 def form_token(secret: str) -> str:

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from common.tables import used_sign_ins, users, web_sessions
 from gateway.auth.people import User
+from gateway.auth.secret import hashed, new_secret
 from gateway.connections import reading, writing
 from gateway.errors import BlockedUser
-from gateway.signin.session import LASTS, Due, hashed, new_secret
+from gateway.signin.session import LASTS, Due
 
 REMEMBERED = timedelta(hours=1)
 """Longer than a sign-in can last (`sign_in.GOOD_FOR_S`)."""

@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.signin.session import form_is_ours, form_token, hashed, new_secret
+from gateway.auth.secret import hashed, new_secret
+from gateway.signin.session import form_is_ours, form_token
 from gateway.signin.web import Address
 
 
