@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, ValidationInfo, field_validator
 
 from gateway.auth.identities import Identity
 from gateway.errors import NotAdmitted
@@ -10,6 +10,9 @@ from gateway.settings import GatewaySettings
 from gateway.signin.calls import ProviderCalls
 from gateway.signin.openid import Claims, Client, OpenIdConnect, display_name
 from gateway.signin.provider import Person
+
+FOR_EVERYBODY = frozenset(("accounts.google.com", "appleid.apple.com", "gitlab.com"))
+"""Issuers at which anybody can have an account."""
 
 
 class Settings(BaseModel):
@@ -29,8 +32,10 @@ class Settings(BaseModel):
     )
     oidc_allowed_domains: str = Field(
         "",
+        validate_default=True,
         description="Domains whose people are let in, comma-separated; the provider must vouch for"
-        " it (`email_verified`, or Google's `hd`). Not given: everybody that the provider admits.",
+        " it (`email_verified`, or Google's `hd`). Not given: everybody that the provider admits;"
+        " needed where that is the whole world (Google, GitLab.com, Apple).",
     )
 
     @field_validator("oidc_issuer")
@@ -39,6 +44,14 @@ class Settings(BaseModel):
         if value and not value.startswith(("https://", "http://")):
             raise ValueError("give the address of an OpenID Connect issuer: https://…")
         return value.strip()
+
+    @field_validator("oidc_allowed_domains")
+    @classmethod
+    def _domains(cls, value: str, others: ValidationInfo) -> str:
+        host = urlsplit(others.data.get("oidc_issuer", "")).hostname
+        if host in FOR_EVERYBODY and not value.strip(" ,"):
+            raise ValueError(f"anybody has an account at {host}: say whose domains are let in")
+        return value
 
     @property
     def domains(self) -> frozenset[str]:

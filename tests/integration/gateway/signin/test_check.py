@@ -2,10 +2,11 @@
 
 import pytest
 
+from common.settings import SettingsError
 from gateway.checks.check import Check
 from gateway.checks.sign_in import check_sign_in
 from gateway.settings import GatewaySettings
-from gateway.signin.making import configured
+from gateway.signin.making import configured, refuse_unusable
 from tests.support.fake_oidc import fake_oidc
 
 FEISHU = {"APP_ID": "cli_x", "APP_SECRET": "hidden-secret"}
@@ -54,6 +55,22 @@ async def test_the_redirect_url_to_register_is_shown(monkeypatch: pytest.MonkeyP
 async def test_keys_over_plain_http_are_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
     found = await checks(monkeypatch, {**FEISHU, "AUTH_SERVICE_URL": "http://team.example"})
     assert found["login address"].ok == "warn"
+
+
+async def test_an_issuer_of_the_whole_world_needs_domains(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {
+        "OIDC_ISSUER": "https://accounts.google.com",
+        "OIDC_CLIENT_ID": "x",
+        "OIDC_CLIENT_SECRET": "hidden-secret",
+        "OIDC_ALLOWED_DOMAINS": " , ",
+    }
+    with pytest.raises(SettingsError, match="anybody has an account at accounts"):
+        refuse_unusable(settings(monkeypatch, given))
+    del given["OIDC_ALLOWED_DOMAINS"]
+    monkeypatch.delenv("OIDC_ALLOWED_DOMAINS")
+    with pytest.raises(SettingsError, match="OIDC_ALLOWED_DOMAINS"):
+        refuse_unusable(settings(monkeypatch, given))
+    refuse_unusable(settings(monkeypatch, {**given, "OIDC_ALLOWED_DOMAINS": "team.example"}))
 
 
 async def test_an_issuer_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
