@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from common.tables import (
@@ -20,10 +21,11 @@ from common.tables import (
 from gateway.auth.identities import Identity, is_
 from gateway.auth.people import User
 from gateway.connections import reading, writing
-from gateway.errors import InvalidRequest, UnknownUser
+from gateway.errors import InvalidRequest, StoreUnavailable, UnknownUser
 
 MOVED = (identities, passwords, access_tokens, resources, key_links)
 """What is somebody's, by `user_id`, and goes with them. Records and usage stay where they are."""
+_TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,15 @@ class PeopleStore:
     async def give(self, name: str, identity: Identity, now: datetime) -> tuple[int, int | None]:
         """Whoever has this identity from now on is that user, and signs in again. The ids of that
         user, and of the one who had it. Raises UnknownUser (404)."""
+        for _ in range(_TRIES):
+            try:
+                return await self._give(name, identity, now)
+            except IntegrityError:  # that person has come for the first time just now
+                continue
+        raise StoreUnavailable
+
+    async def _give(self, name: str, identity: Identity, now: datetime) -> tuple[int, int | None]:
+        """Raises IntegrityError."""
         async with writing(self._engine) as connection:
             query = _USERS.where(users.c.name == name).with_for_update()
             owner = await _row(connection, query, name)

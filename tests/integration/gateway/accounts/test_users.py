@@ -1,5 +1,6 @@
 """`/admin/users`: who may, what is seen, what changes; nobody helps themselves to a role."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +10,7 @@ import httpx2
 import pytest
 from sqlalchemy import insert, select
 
-from common.tables import resources
+from common.tables import identities, resources
 from gateway.auth.identities import Identity
 from gateway.errors import BlockedUser
 from gateway.signin.store import SignInStore
@@ -170,6 +171,18 @@ async def test_one_identity_is_given_to_a_user_met_or_not(house: Office) -> None
     feishu = {"provider": "feishu", "tenant_key": "t", "subject": "on_alice"}
     assert len((await put(house, LINK, feishu)).json()["identities"]) == 2
     assert (await house.identities.person(FEISHU, "Alice W.", NOW)).name == "alice" != met.name
+
+
+async def test_an_identity_is_given_while_its_person_comes_for_the_first_time(
+    house: Office,
+) -> None:
+    named = {"provider": "oidc", "tenant_key": "issuer", "subject": "sub-alice"}
+    async with house.engine.begin() as connection:
+        row = named | {"user_id": 1, "display_name": "root", "created_at": NOW}
+        await connection.execute(insert(identities).values(row))
+        giving = asyncio.create_task(put(house, LINK, named))
+        await asyncio.sleep(0.3)  # so that it waits for this transaction
+    assert (await giving).json()["identities"] == [named]
 
 
 async def test_who_came_by_an_identity_that_is_given_away_signs_in_again(house: Office) -> None:
