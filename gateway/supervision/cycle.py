@@ -147,6 +147,8 @@ class Cycle:
             return {"type": "http.disconnect"}
         pieces, self._pieces, self._size, self._news = self._pieces, [], 0, False
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        if not self.more_body:
+            carrier.flow.resume_reading()  # who is not read from cannot be seen leaving
         return {"type": "http.request", "body": body, "more_body": self.more_body}
 
     async def send(self, message: Message) -> None:

@@ -83,10 +83,11 @@ def test_who_goes_on_slowly_is_served(house: Scene) -> None:
 def test_an_upload_that_stops_is_a_record_of_a_client_that_went(house: Scene) -> None:
     with connected(house) as client:
         form = "content-type: multipart/form-data; boundary=x"
-        asked = head(house, path="/v1/files", length=1000).replace(
+        asked = head(house, path="/v1/files", length=1_000_000).replace(
             b"content-type: application/json", form.encode()
         )
-        client.sendall(asked + b"--x\r\n")
+        part = b'--x\r\ncontent-disposition: form-data; name="file"; filename="f"\r\n\r\n'
+        client.sendall(asked + part + b"y" * 200_000)  # more than is read before it is sent on
         assert told(client)[:2] == (408, "request_timeout")
     [record] = eventually(
         lambda: [r for r in house.stored.records_of("alice") if r.path == "/files"], "its record"

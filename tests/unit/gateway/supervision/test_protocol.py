@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.supervision.protocol import SLOWEST_BYTES_PER_S, Connection, Patience, State
 
@@ -65,8 +65,8 @@ async def read_nothing(scope: Scope, receive: Receive, send: Send) -> None:
 class Played:
     """A connection, its clock and its client."""
 
-    def __init__(self) -> None:
-        config = uvicorn.Config(read_nothing, http=Connection, ws="none", log_config=None)
+    def __init__(self, app: ASGIApp = read_nothing) -> None:
+        config = uvicorn.Config(app, http=Connection, ws="none", log_config=None)
         config.load()
         self.clock, self.wire = Wound(), Wire()
         self.connection = Connection(config, State(PATIENCE), {}, self.clock)  # type: ignore[arg-type]
@@ -136,3 +136,21 @@ async def test_who_takes_as_much_as_comes_is_not_cut(played: Played) -> None:
     for _ in range(10):
         assert played.goes_on(90)
         played.connection.resume_writing()
+
+
+async def test_a_client_is_read_from_once_its_large_body_is_here() -> None:
+    """Though it came in one piece, when somebody waited for it: its hang-up must be seen."""
+    read: list[int] = []
+
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        read.append(len((await receive())["body"]))
+        await asyncio.Event().wait()
+
+    played = Played(reads)
+    played.connection.data_received(HEAD.replace(b"99999999", b"200000"))
+    await asyncio.sleep(0)
+    played.connection.data_received(b"x" * 200_000)
+    assert played.connection.flow.read_paused
+    await asyncio.sleep(0)
+    assert read == [200_000]
+    assert not played.connection.flow.read_paused
