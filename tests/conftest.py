@@ -18,6 +18,7 @@ from typing import Any
 
 import aio_pika
 import asyncpg
+import hypothesis
 import pytest
 import redis
 from sqlalchemy.engine import URL, make_url
@@ -27,6 +28,12 @@ from consumer.settings import ConsumerSettings
 from gateway.migration import migrate
 from gateway.settings import GatewaySettings
 from scripts.services.addresses import expected
+
+# How fast a busy machine makes examples says nothing of what is tested with them.
+hypothesis.settings.register_profile(
+    "here", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("here")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -36,7 +36,7 @@ async def test_a_key_is_made_shown_once_used_and_revoked(house: Accounts) -> Non
     made = await house.client.post(URL, headers=bearer(first), json={"days": 5, "name": "laptop"})
     new = made.json()
     assert (made.status_code, new["object"], new["name"]) == (200, "access_token", "laptop")
-    assert abs(new["expires_at"] - NOW.timestamp() - 5 * 86400) < 600
+    assert abs(new["expires_at"] - datetime.now(UTC).timestamp() - 5 * 86400) < 600
     rows = await listed(house, new["token"])
     assert [(r["name"], r["state"], r["current"]) for r in rows] == [
         ("laptop", "valid", True),
