@@ -23,7 +23,7 @@ AREAS = (
     ("reading the question", ("gateway/proxy/", "gateway/app")),
     ("metrics", ("gateway/metrics", "gateway/numbers")),
     ("the database, beside the calls", ("sqlalchemy/", "aiosqlite/")),
-    ("HTTP with the client (uvicorn)", ("uvicorn/",)),
+    ("HTTP with the client", ("gateway/supervision/", "uvicorn/")),
 )  # fmt: skip
 """The first that matches the innermost frame of a stack wins; else the next frame out decides."""
 LOOP = "event loop, its system calls, and what belongs to no area"

@@ -50,11 +50,14 @@ class Gateway(Side):
     def version(self) -> str:
         return f"openai-gateway {version('openai-gateway')}"
 
-    def launch(self, cores: frozenset[int]) -> Program:
-        port, directory = free_port(), self.place.directory
+    def prepare(self) -> None:
+        """A database, a person and their access token."""
+        port = free_port()
         self._environment["OPENAI_SERVICE_PORT"] = str(port)
-        token = self._token()
-        self.target = Target(port, headers={"Authorization": f"Bearer {token}"})
+        self.target = Target(port, headers={"Authorization": f"Bearer {self._token()}"})
+
+    def launch(self, cores: frozenset[int]) -> Program:
+        directory = self.place.directory
         return Program(
             [_program(), "serve"],
             directory / "gateway.log",

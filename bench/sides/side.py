@@ -66,6 +66,10 @@ class Side(ABC):
     def launch(self, cores: frozenset[int]) -> Program | None:
         """Start it, set `target`, and return without waiting."""
 
+    def prepare(self) -> None:
+        """What has to be there before it starts, and is no part of starting."""
+        return
+
     def measured(self) -> list[int]:
         """The processes whose time and memory are counted."""
         return machine.family(self.program.pid) if self.program else []
@@ -74,6 +78,7 @@ class Side(ABC):
         """Until the first call is answered, on all cores; the seconds that took. Then it is put
         where it is measured. Raises BenchError."""
         self.place.directory.mkdir(parents=True, exist_ok=True)
+        self.prepare()
         began = monotonic()
         self.program = self.launch(self.place.cores.measured | self.place.cores.others)
         try:

@@ -18,7 +18,7 @@ def test_the_innermost_area_takes_the_sample() -> None:
     )
     assert found == {
         "recording in the spool": 3,
-        "HTTP with the client (uvicorn)": 2,
+        "HTTP with the client": 2,
         "publishing to the consumer": 4,
         LOOP: 5,
     }
