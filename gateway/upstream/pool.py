@@ -21,7 +21,7 @@ from gateway.errors import (
 from gateway.upstream.balancer import Caller, Rule, by_account
 from gateway.upstream.call import Call, Reply, Try, request_of
 from gateway.upstream.credential import Credential
-from gateway.upstream.health import Health, Unavailable
+from gateway.upstream.health import MODEL_CHARACTERS, Health, Unavailable
 from gateway.upstream.inflate import inflated
 from gateway.upstream.retry import (
     FINE,
@@ -41,7 +41,8 @@ from gateway.upstream.wire import (
 MAX_ERROR_BYTES = 1024 * 1024
 """An error's body is read whole to judge it; beyond this it is cut."""
 MODELS_KNOWN = 1000
-"""For so many names of models it is kept in mind who serves them: clients choose the names."""
+"""For so many names of models, none longer than `MODEL_CHARACTERS`, it is kept in mind who serves
+them: clients choose the names."""
 MAX_WAITING = 256
 """Calls that may wait for a credential; more are told at once."""
 
@@ -144,7 +145,7 @@ class Pool:
         if call.model is not None:
             # an upstream that names the model goes before one that takes any
             serving = [c for c in serving if c.upstream.models is not None] or serving
-        if len(self._serving) < MODELS_KNOWN:
+        if len(self._serving) < MODELS_KNOWN and len(call.model or "") <= MODEL_CHARACTERS:
             self._serving[asked] = serving
         return serving
 

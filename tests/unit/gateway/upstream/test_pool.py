@@ -1,5 +1,7 @@
 """The pool over a scripted wire: who is tried, how often, and what the caller is told."""
 
+import gc
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
@@ -160,6 +162,21 @@ async def test_attempts_never_exceed_one_and_the_retries() -> None:
     reply = await tested.send(call())
     assert reply.status == 500, "the upstream's own last word"
     assert wire.keys == ["secret-0", "secret-1", "secret-2"]
+
+
+def test_names_that_clients_choose_take_bounded_memory() -> None:
+    """Any model is served here, so whoever serves it could be kept in mind for each name."""
+    tested, _ = pool(FINE)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            tested.serving(call(f"{number}" + "x" * 100_000))
+        for number in range(5_000):
+            tested.serving(call(f"model-{number}"))
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
 
 
 async def test_attempts_are_on_distinct_keys_while_one_is_left_and_take_turns_then() -> None:
