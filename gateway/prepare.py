@@ -7,10 +7,11 @@ user. Also the way of a command to the stores.
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -27,6 +28,8 @@ from gateway.conversations.store_records import RecordStore
 from gateway.erasure.store import ErasureStore
 from gateway.settings import GatewaySettings
 from gateway.signin.making import refuse_unusable
+
+Store = TypeVar("Store")
 
 FIRST_USER = "admin"
 FIRST_TOKEN = "first"  # noqa: S105 - its name
@@ -72,66 +75,39 @@ def apply_migrations(url: URL, down: str | None = None) -> None:
         )
 
 
-@asynccontextmanager
-async def opened(settings: GatewaySettings) -> AsyncIterator[AuthStore]:
-    """Users and tokens, of a database with the newest revision. Raises SettingsError."""
-    async with _connected(settings) as engine:
-        yield AuthStore(engine)
+def _opening(
+    store: Callable[[AsyncEngine], Store],
+) -> Callable[[GatewaySettings], AbstractAsyncContextManager[Store]]:
+    """A way to a store on a database with the newest revision. Raises SettingsError, also for a
+    database that is lost meanwhile."""
+
+    @asynccontextmanager
+    async def opened(settings: GatewaySettings) -> AsyncIterator[Store]:
+        engine = make_engine(settings.database, pool_size=1)
+        try:
+            await require_head(engine)
+            with reaching(settings.database):
+                yield store(engine)
+        finally:
+            await engine.dispose()
+
+    return opened
 
 
-@asynccontextmanager
-async def opened_credentials(settings: GatewaySettings) -> AsyncIterator[CredentialStore]:
-    """Decisions on provider keys and reports of them, likewise. Raises SettingsError."""
-    async with _connected(settings) as engine:
-        yield CredentialStore(engine)
-
-
-@asynccontextmanager
-async def opened_people(settings: GatewaySettings) -> AsyncIterator[PeopleStore]:
-    """Users with their ways in, likewise. Raises SettingsError."""
-    async with _connected(settings) as engine:
-        yield PeopleStore(engine)
-
-
-@asynccontextmanager
-async def opened_passwords(settings: GatewaySettings) -> AsyncIterator[PasswordStore]:
-    """Who comes in with a password, likewise. Raises SettingsError."""
-    async with _connected(settings) as engine:
-        yield PasswordStore(engine)
-
-
-@asynccontextmanager
-async def opened_switches(settings: GatewaySettings) -> AsyncIterator[SwitchStore]:
-    """What admins switch at run time, likewise. Raises SettingsError."""
-    async with _connected(settings) as engine:
-        yield SwitchStore(engine)
-
-
-@asynccontextmanager
-async def opened_records(
-    settings: GatewaySettings,
-) -> AsyncIterator[tuple[RecordStore, AuthStore]]:
-    """Records, and whose they are, likewise. Raises SettingsError."""
-    async with _connected(settings) as engine:
-        yield RecordStore(engine), AuthStore(engine)
-
-
-@asynccontextmanager
-async def opened_traces(settings: GatewaySettings) -> AsyncIterator[ErasureStore]:
-    """What there is of people, likewise. Raises SettingsError."""
-    async with _connected(settings) as engine:
-        yield ErasureStore(engine)
-
-
-@asynccontextmanager
-async def _connected(settings: GatewaySettings) -> AsyncIterator[AsyncEngine]:
-    engine = make_engine(settings.database, pool_size=1)
-    try:
-        await require_head(engine)
-        with reaching(settings.database):
-            yield engine
-    finally:
-        await engine.dispose()
+opened = _opening(AuthStore)
+"""Users and tokens."""
+opened_credentials = _opening(CredentialStore)
+"""Decisions on provider keys and reports of them."""
+opened_people = _opening(PeopleStore)
+"""Users with their ways in."""
+opened_passwords = _opening(PasswordStore)
+"""Who comes in with a password."""
+opened_switches = _opening(SwitchStore)
+"""What admins switch at run time."""
+opened_records = _opening(lambda engine: (RecordStore(engine), AuthStore(engine)))
+"""Records, and whose they are."""
+opened_traces = _opening(ErasureStore)
+"""What there is of people."""
 
 
 async def _revision(url: URL) -> str | None:
