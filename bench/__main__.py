@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from bench import machine, page, peers, profile
 from bench.budget import OURS
 from bench.figures import Book
 from bench.measuring import FULL, QUICK, Measuring
 from bench.programs import BenchError
-from bench.report import Table, budget, comparison
+from bench.report import budget, comparison
 from bench.run import Cast, cast, ceiling, perform
 from bench.stage import Stage
+from bench.terminal import in_terminal
 
 _HOME = Path(__file__).parent.parent / ".bench"
 
@@ -69,19 +69,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _show(console: Console, book: Book, here: Cast, run: page.Run) -> None:
-    console.print(_rich(comparison(book, here.versions)), _rich(budget(book)), sep="\n")
+    console.print(in_terminal(comparison(book, here.versions)), in_terminal(budget(book)), sep="\n")
     for sentence in page.remarks(run):
         console.print(f"· {sentence}")
-
-
-def _rich(table: Table) -> RichTable:
-    columns, lines = table
-    shown = RichTable()
-    for number, column in enumerate(columns):
-        shown.add_column(column, justify="right" if number else "left")
-    for line in lines:
-        shown.add_row(*line)
-    return shown
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table as RichTable
 
 from bench.consumer import page
 from bench.consumer.drain import Drained, drain
@@ -18,7 +17,7 @@ from bench.consumer.millions import fill
 from bench.consumer.places import own_database
 from bench.consumer.reading import Read, read
 from bench.programs import BenchError
-from bench.report import Table
+from bench.terminal import in_terminal
 
 BACKLOG, QUICK_BACKLOG = 200_000, 10_000
 STREAMED_PART = 5
@@ -39,9 +38,9 @@ def main(arguments: list[str]) -> int:
         said.print(f"The run was given up: {error}")
         return 1
     if drained:
-        console.print(_rich(page.storing(drained)))
+        console.print(in_terminal(page.storing(drained)))
     if reads:
-        console.print(_rich(page.reading(reads)))
+        console.print(in_terminal(page.reading(reads)))
     if options.write:
         options.write.write_text(page.render(page.Run(began, drained, rows, reads)))
     return 0
@@ -70,16 +69,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", choices=("storing", "reading"), help="the one and not the other")
     parser.add_argument("--write", type=Path, help="write the page of this run to a file")
     return parser
-
-
-def _rich(table: Table) -> RichTable:
-    columns, lines = table
-    shown = RichTable()
-    for number, column in enumerate(columns):
-        shown.add_column(column, justify="right" if number else "left")
-    for line in lines:
-        shown.add_row(*line)
-    return shown
 
 
 if __name__ == "__main__":
