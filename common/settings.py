@@ -122,11 +122,16 @@ def _with_driver(text: str) -> URL:
         ) from None
 
 
+_NOT_ASKED = "default_factory_not_called"
+"""Of a setting that follows others, while one of those is wrong: that one alone is told of."""
+
+
 def describe(error: ValidationError) -> str:
     """One sentence per wrong setting, without the value given: it may be a secret."""
     return " ".join(
         f"{str(e['loc'][0]).upper()} cannot be used: {plain_message(e)}; correct or remove it."
         for e in error.errors(include_input=False, include_url=False)
+        if e["type"] != _NOT_ASKED
     )
 
 

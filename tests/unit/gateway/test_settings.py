@@ -48,6 +48,12 @@ def test_the_public_address_has_the_port_unless_it_is_given(
     assert named.auth_service_url == "https://ai.example"
 
 
+def test_one_mistake_is_told_of_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not those whose default follows from it."""
+    told = refusal(monkeypatch, LOAD_BALANCER_RULE="nope", OPENAI_API_KEY="sk")
+    assert "LOAD_BALANCER_RULE" in told and "AUTH_SERVICE_URL" not in told
+
+
 def test_the_pool_is_gathered_in_order_and_without_duplicates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
